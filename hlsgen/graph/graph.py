@@ -67,7 +67,7 @@ class View:
 
     ``float = (integer - zero_point) * scale``; ``scale`` float32 of shape () or (C,) along ONNX axis ``axis`` (counted
     without the batch axis). ``is_float``: the ONNX tensor is the dequantized float one (QONNX's quantizers) rather than
-    the integers themselves. ``fused``: ONNX Runtime's own result is compared on integers.
+    the integers themselves.
     """
 
     tensor: str
@@ -97,6 +97,7 @@ class Graph:
     suffix: HostProgram
     views: dict[str, View] = field(default_factory=dict)
     form: str = ""  # "qdq", "qoperator", "qonnx" or a mixture joined by "+"
+    notes: list[str] = field(default_factory=list)  # what was assumed about the model, one sentence each
 
     def producers(self) -> dict[str, Op]:
         """Operator that writes each tensor (the input has none)."""

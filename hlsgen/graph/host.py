@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[Any]
+from hlsgen.graph.host_ops import OPERATORS as OPERATORS
+from hlsgen.graph.host_ops import Array as Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,3 @@ class HostProgram:
             results = OPERATORS[node.op_type](arguments, node.attributes)
             values.update(zip(node.outputs, results, strict=False))
         return values
-
-
-Operator = Callable[[list[Any], Mapping[str, Any]], list[Array]]
-OPERATORS: dict[str, Operator] = {}
