@@ -91,6 +91,7 @@ class Tracer:
         self._prefix: list[HostNode] = []
         self._suffix: list[HostNode] = []
         self._deliveries: dict[str, str] = {}
+        self._delivery_types: dict[str, str] = {}
         self._host_constants: dict[str, Array] = {}
         self._producer: dict[str, Node] = {name: node for node in model.nodes for name in node.outputs if name}
         self._position = 0
@@ -392,7 +393,7 @@ class Tracer:
             return name
 
         def constant(value: Any) -> str:
-            key = f"{output}:constant{len(self._host_constants)}"
+            key = f"{output}:constant{len(self.values)}"
             self.values[key] = Constant(np.asarray(value))
             return key
 
@@ -476,6 +477,7 @@ class Tracer:
         if name in self._deliveries:
             return
         self._deliveries[name] = tensor
+        self._delivery_types[name] = host_dtype(IntValue(tensor, layout, dtype)).name
         if name not in self.views:
             self.views[name] = TensorView(tensor, layout, np.ones(1, np.float32), 0)
         if tensor not in self.outputs:
@@ -675,7 +677,9 @@ class Tracer:
         for name in (*self.model.outputs, *deliveries):
             value = self.values.get(name)
             shapes[name] = self.views[name].layout.index.shape if name in self.views else self._shape(value)
-            if isinstance(value, HostValue):
+            if name in self._delivery_types:
+                dtypes[name] = self._delivery_types[name]
+            elif isinstance(value, HostValue):
                 dtypes[name] = value.sample.dtype.name
         prefix_names = {n for node in prefix_nodes for n in node.inputs}
         graph = Graph(

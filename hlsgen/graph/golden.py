@@ -122,7 +122,7 @@ def onnx_from_frames(view: View, frames: IntArray) -> Array:
     array = view.layout.to_onnx(frames)
     if not view.is_float:
         return array
-    return np.subtract(array, view.zero_point, dtype=np.float32) * _along_axis(view)
+    return np.asarray(np.subtract(array, view.zero_point, dtype=np.float32) * _along_axis(view))
 
 
 def _along_axis(view: View) -> npt.NDArray[np.float32]:
@@ -222,7 +222,7 @@ def _depthwise(op: Conv, dtype: np.dtype[Any]) -> Step:
 
 
 def _add_per_channel(rows: Exact, bias: npt.NDArray[Any]) -> None:
-    """Add ``bias`` (C,) to rows (images, H, W*C) in place: a whole row per inner loop, as NumPy is slow on short ones."""
+    """Add ``bias`` (C,) to rows (images, H, W*C) in place, a whole row per inner loop: NumPy is slow on short ones."""
     rows += np.tile(bias, rows.shape[-1] // len(bias))
 
 
@@ -297,7 +297,7 @@ def _windows(padded: Exact, geometry: Geometry) -> Exact:
         return padded[:, :: geometry.strides[0], :: geometry.strides[1], None, None, :]
     views = sliding_window_view(padded, geometry.extent, axis=(1, 2))
     (down, across), (row_step, column_step) = geometry.strides, geometry.dilations
-    return views[:, ::down, ::across, :, ::row_step, ::column_step].transpose(0, 1, 2, 4, 5, 3)
+    return np.asarray(views[:, ::down, ::across, :, ::row_step, ::column_step].transpose(0, 1, 2, 4, 5, 3))
 
 
 def _taps(padded: Exact, geometry: Geometry) -> list[tuple[tuple[int, int], Exact]]:

@@ -25,8 +25,8 @@ class HostNode:
 class HostProgram:
     """Nodes in execution order with their constants; tensors go by their ONNX names and keep a leading batch axis.
 
-    ``inputs`` and ``outputs`` are tensor names. ``shapes`` gives the ONNX shape of one image (no batch axis) of inputs and
-    outputs, ``dtypes`` their NumPy type names.
+    ``inputs`` and ``outputs`` are tensor names. ``shapes`` gives the ONNX shape of one image (no batch axis) of inputs
+    and outputs, ``dtypes`` their NumPy type names.
     """
 
     nodes: tuple[HostNode, ...] = ()
@@ -37,7 +37,7 @@ class HostProgram:
     dtypes: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """All tensors of the program for the given inputs (leading axis: images). Raises KeyError for a missing input."""
+        """All tensors of the program for given inputs (leading axis: images). Raises KeyError for a missing input."""
         values: dict[str, Array] = {**self.constants, **feeds}
         for node in self.nodes:
             arguments = [values[name] if name else None for name in node.inputs]

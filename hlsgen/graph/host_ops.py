@@ -71,11 +71,11 @@ def _dequantize_linear(inputs: list[Any], attributes: Attributes) -> list[Array]
 
 
 def _round_half_up(x: Array) -> Array:
-    return np.sign(x) * np.floor(np.abs(x) + np.float32(0.5))
+    return np.asarray(np.sign(x) * np.floor(np.abs(x) + np.float32(0.5)))
 
 
 def _round_half_down(x: Array) -> Array:
-    return np.sign(x) * np.ceil(np.abs(x) - np.float32(0.5))
+    return np.asarray(np.sign(x) * np.ceil(np.abs(x) - np.float32(0.5)))
 
 
 def _round_up(x: Array) -> Array:
@@ -142,7 +142,8 @@ def _qlinear_unary(function: Callable[[Array, Attributes], Array]) -> Operator:
         x, x_scale, x_zero_point, y_scale, y_zero_point = _optional(inputs, 5)
         zero = np.zeros((), x.dtype)
         (real,) = _dequantize_linear([x, x_scale, zero if x_zero_point is None else x_zero_point], {})
-        return _quantize_linear([function(real, attributes), y_scale, zero if y_zero_point is None else y_zero_point], {})
+        y = function(real, attributes)
+        return _quantize_linear([y, y_scale, zero if y_zero_point is None else y_zero_point], {})
 
     return operator
 
@@ -151,7 +152,8 @@ def _qlinear_unary(function: Callable[[Array, Attributes], Array]) -> Operator:
 
 
 def _number(attributes: Attributes, name: str, default: float) -> np.float32:
-    return np.float32(attributes.get(name, default))
+    value: np.float32 = np.float32(attributes.get(name, default))
+    return value
 
 
 def _sigmoid(x: Array, attributes: Attributes) -> Array:
@@ -161,7 +163,7 @@ def _sigmoid(x: Array, attributes: Attributes) -> Array:
 
 
 def _softplus(x: Array, attributes: Attributes) -> Array:
-    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, np.float32(0))
+    return np.asarray(np.log1p(np.exp(-np.abs(x))) + np.maximum(x, np.float32(0)))
 
 
 def _elu(x: Array, attributes: Attributes) -> Array:
@@ -170,12 +172,13 @@ def _elu(x: Array, attributes: Attributes) -> Array:
 
 def _selu(x: Array, attributes: Attributes) -> Array:
     alpha = _number(attributes, "alpha", 1.6732632423543772)
-    return _number(attributes, "gamma", 1.0507009873554805) * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    scaled = np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    return np.asarray(_number(attributes, "gamma", 1.0507009873554805) * scaled)
 
 
 def _celu(x: Array, attributes: Attributes) -> Array:
     alpha = _number(attributes, "alpha", 1.0)
-    return np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    return np.asarray(np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha)))
 
 
 def _leaky_relu(x: Array, attributes: Attributes) -> Array:
@@ -184,11 +187,11 @@ def _leaky_relu(x: Array, attributes: Attributes) -> Array:
 
 def _hard_sigmoid(x: Array, attributes: Attributes) -> Array:
     alpha, beta = _number(attributes, "alpha", 0.2), _number(attributes, "beta", 0.5)
-    return np.clip(alpha * x + beta, np.float32(0), np.float32(1))
+    return np.asarray(np.clip(alpha * x + beta, np.float32(0), np.float32(1)))
 
 
 def _hard_swish(x: Array, attributes: Attributes) -> Array:
-    return x * np.clip(np.float32(1 / 6) * x + np.float32(0.5), np.float32(0), np.float32(1))
+    return np.asarray(x * np.clip(np.float32(1 / 6) * x + np.float32(0.5), np.float32(0), np.float32(1)))
 
 
 def _erf(x: Array, attributes: Attributes) -> Array:
@@ -199,8 +202,8 @@ def _gelu(x: Array, attributes: Attributes) -> Array:
     half, one = np.float32(0.5), np.float32(1)
     if attributes.get("approximate", "none") == "tanh":
         cubic = x + np.float32(0.044715) * x * x * x
-        return half * x * (one + np.tanh(np.float32(math.sqrt(2 / math.pi)) * cubic))
-    return half * x * (one + _erf(x * np.float32(math.sqrt(0.5)), {}))
+        return np.asarray(half * x * (one + np.tanh(np.float32(math.sqrt(2 / math.pi)) * cubic)))
+    return np.asarray(half * x * (one + _erf(x * np.float32(math.sqrt(0.5)), {})))
 
 
 def _mish(x: Array, attributes: Attributes) -> Array:
@@ -251,7 +254,7 @@ UNARY: dict[str, Callable[[Array, Attributes], Array]] = {
 
 def _divide(a: Array, b: Array) -> Array:
     if a.dtype.kind in "iu":  # ONNX's integer division rounds towards zero
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
+        return np.asarray((np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype))
     return a / b
 
 
@@ -370,7 +373,7 @@ def _top_k(inputs: list[Any], attributes: Attributes) -> list[Array]:
     x, count = inputs
     axis = int(attributes.get("axis", -1)) % x.ndim
     _keep_images(axis == 0, "it selects among images")
-    # negated bitwise for integers, so that the smallest one has a counterpart; equal values keep their order, as in ONNX
+    # negated bitwise for integers, so that the smallest one has a counterpart; equal values keep their order
     key = x if not attributes.get("largest", 1) else (~x if x.dtype.kind in "iu" else -x)
     order = np.take(np.argsort(key, axis=axis, kind="stable"), np.arange(int(np.ravel(count)[0])), axis=axis)
     return [np.take_along_axis(x, order, axis=axis), order.astype(np.int64)]

@@ -85,7 +85,8 @@ def load(folder: Path) -> Graph:
 
 def describe(graph: Graph) -> str:
     """A listing for people: one line per operator, then host parts and what was assumed."""
-    lines = [f"{graph.name}: {graph.form or 'integer'} graph, {len(graph.ops)} operators, {graph.macs():,} MACs per image"]
+    size = f"{len(graph.ops)} operators, {graph.macs():,} MACs per image"
+    lines = [f"{_printable(graph.name)}: {graph.form or 'integer'} graph, {size}"]
     lines += ["", *_host_lines("before the accelerator (CPU)", graph.prefix)]
     lines += ["", f"in the accelerator, from {_tensor_text(graph.tensors[graph.input])}"]
     for op in graph.ops:
@@ -134,7 +135,9 @@ def _encode(value: Any, path: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
     raise TypeError(f"{path}: cannot store a {type(value).__name__}")
 
 
-def _encode_sequence(kind: str, items: tuple[Any, ...] | list[Any], path: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
+def _encode_sequence(
+    kind: str, items: tuple[Any, ...] | list[Any], path: str, arrays: dict[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
     if items and all(isinstance(item, Fraction) for item in items):
         return {"fractions": " ".join(map(str, items))}
     return {kind: [_encode(item, f"{path}.{number}", arrays) for number, item in enumerate(items)]}
