@@ -96,6 +96,8 @@ def _floor_unit(
             if shift > _MAX_SHIFT:
                 return None
     mul = [((bounds[0] << shift) // bounds[1]) + 1 for bounds in intervals]
+    if max(mul).bit_length() > _INT64_BITS - 1:
+        return None
     for c in np.flatnonzero(~(points.lower | points.upper).any(axis=1)):
         mul[c] = 0  # the clamp alone makes this channel
     add = _addends(points, steps, np.array(mul, np.int64), shift, lo, hi)
@@ -224,15 +226,14 @@ def _rounding_unit(
     scales = [reference.scale[c % len(reference.scale)] for c in range(channels)]
     offsets = [reference.offset[c % len(reference.offset)] for c in range(channels)]
     constant = steps.constant
-    lo = collapse([int(v) if f else reference.lo[c % len(reference.lo)] for c, (v, f) in enumerate(zip(steps.smallest, constant, strict=True))])
-    hi = collapse([int(v) if f else reference.hi[c % len(reference.hi)] for c, (v, f) in enumerate(zip(steps.smallest, constant, strict=True))])
+    lo = collapse(np.where(constant, steps.smallest, np.resize(np.array(reference.lo, np.int64), channels)))
+    hi = collapse(np.where(constant, steps.largest, np.resize(np.array(reference.hi, np.int64), channels)))
     denominators = [f.denominator for f, fixed in zip(scales + offsets, [*constant, *constant], strict=True) if not fixed]
     if not denominators:
         return None
-    if all(d & (d - 1) == 0 for d in denominators):
-        totals = range(max(d.bit_length() - 1 for d in denominators), max(d.bit_length() for d in denominators))
-    else:
-        totals = range(1, _MAX_SHIFT)
+    totals = list(range(1, _MAX_SHIFT))
+    if all(d & (d - 1) == 0 for d in denominators) and max(denominators) <= 1 << _MAX_SHIFT:
+        totals.insert(0, max(denominators).bit_length() - 1)
     for total in totals:
         mul, add, spread = [], [], 0
         for c in range(channels):
@@ -279,7 +280,7 @@ def _unit(
     low_bits = 0
     if sum_bits > _INT64_BITS:
         low_bits = sum_bits - _INT64_BITS
-        available = drop if rounding is not Rounding.FLOOR else shift
+        available = drop + shift if rounding is Rounding.FLOOR else drop
         if operand_bits + low_bits > _INT64_BITS - 2 or low_bits > available:
             return None
     mask = (1 << low_bits) - 1
@@ -294,7 +295,7 @@ def _unit(
             mul_low=collapse([m & mask for m in mul]),
             add_low=collapse([a & mask for a in add]),
             drop=0 if floor else drop - low_bits,
-            shift=shift - low_bits if floor else shift,
+            shift=drop + shift - low_bits if floor else shift,
             rounding=rounding,
             zero_point=zero_point,
             lo=lo,

@@ -103,6 +103,12 @@ def close(view: FloatView, quantizer: Quantizer, tensor: Tensor) -> Reference:
         scale, offset = view.base.scale, view.base.offset
     else:
         scale, offset = dequantize_exactly(view.base)
+        nonlinear = next((step.name for step in view.steps if step.affine is None and step.clip is None), None)
+        if nonlinear is not None:
+            raise UnsupportedError(
+                f"tensor {view.tensor!r}: {nonlinear} is applied to {tensor.type.bits}-bit integers; its table may have at most "
+                f"{TABLE_BITS} bits of input. Quantize the tensor to {TABLE_BITS} bits or fewer."
+            )
     return _affine(compose(scale, offset, view.steps, view.tensor), quantizer)
 
 

@@ -1,0 +1,349 @@
+"""The commands: parse, call the Python API, print. Nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hlsgen.errors import HlsgenError
+
+EXIT_FAILURE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="hlsgen",
+    help="Quantized ONNX networks as streaming accelerators for AMD Zynq boards, bit for bit.",
+    epilog="First steps: `hlsgen boards`, then `hlsgen build model.onnx --board pynq-z2`. "
+    "Every command explains itself with --help.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class VerifyChoice(str, Enum):
+    """--verify: how the result is checked before it is delivered."""
+
+    NONE = "none"
+    CSIM = "csim"
+
+
+class StepChoice(str, Enum):
+    """--from, --to: the steps of a build in their order."""
+
+    IMPORT = "import"
+    EXACT = "exact"
+    LOWER = "lower"
+    PLAN = "plan"
+    EMIT = "emit"
+    CSIM = "csim"
+
+
+class EngineChoice(str, Enum):
+    """--engine: what computes the result."""
+
+    GOLDEN = "golden"
+    CSIM = "csim"
+
+
+class TypesChoice(str, Enum):
+    """--csim-types: number types of the C simulation."""
+
+    NATIVE = "native"
+    AP = "ap"
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of text.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the Python traceback of an error.")]
+
+
+@app.command()
+def build(
+    model: Annotated[Path, typer.Argument(help="The quantized ONNX file.", show_default=False)],
+    board: Annotated[
+        str,
+        typer.Option("--board", "-b", help="Name of a board (`hlsgen boards`) or path of a board's YAML file."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to make; a former build there is replaced. Default: build/MODEL."),
+    ] = None,
+    clock: Annotated[
+        float | None,
+        typer.Option("--clock", help="Clock in MHz; rounded down to one that the board's PLL can make. Default: 100."),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", help="Foldings to use: the plan.yaml of a former build, edited. Default: the smallest."),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--samples", help="Images to verify with (.npz or .npy). Default: made-up ones."),
+    ] = None,
+    verify: Annotated[
+        VerifyChoice,
+        typer.Option("--verify", help="csim: compare C++, NumPy and ONNX Runtime in every element. none: do not."),
+    ] = VerifyChoice.CSIM,
+    first: Annotated[
+        StepChoice | None,
+        typer.Option("--from", help="Do this step and the later ones again; take the earlier ones as they were."),
+    ] = None,
+    last: Annotated[
+        StepChoice,
+        typer.Option("--to", help="Stop after this step. What is done is kept for the next call."),
+    ] = StepChoice.CSIM,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Build the accelerator of a model: C++ for Vitis HLS, verified, in one folder.
+
+    **Examples**
+
+    `hlsgen build model.onnx --board pynq-z2`
+
+    `hlsgen build model.onnx -b kv260 --clock 200 --samples images.npz -o out/model`
+
+    `hlsgen build model.onnx -b pynq-z2 --plan my_plan.yaml` (a build's plan.yaml, edited)
+    """
+    with reporting(debug, as_json):
+        from hlsgen.build import Step, Verify
+        from hlsgen.build import build as run_build
+
+        with ConsoleProgress(silent=as_json) as progress:
+            result = run_build(
+                model,
+                board=board,
+                output=output,
+                clock=clock,
+                plan=plan,
+                samples=samples,
+                verify=Verify(verify.value),
+                first=None if first is None else Step(first.value),
+                last=Step(last.value),
+                progress=progress,
+            )
+        if as_json:
+            print_json({"folder": str(result.folder), "finished": result.finished, "manifest": result.manifest})
+        elif result.finished:
+            progress.say(f"Built {result.folder}")
+        else:
+            progress.say(f"Stopped after {last.value}; the same command without --to goes on from {result.folder}")
+
+
+@app.command()
+def run(
+    folder: Annotated[Path, typer.Argument(help="A folder made by `hlsgen build`.", show_default=False)],
+    input: Annotated[Path, typer.Option("--input", "-i", help="Images: .npy, or .npz with the input's name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go (.npz).")],
+    engine: Annotated[
+        EngineChoice, typer.Option("--engine", help="golden: the NumPy reference. csim: the C++ for Vitis HLS.")
+    ] = EngineChoice.GOLDEN,
+    trace: Annotated[bool, typer.Option("--trace", help="Also save every stream, as stream/NAME.")] = False,
+    csim_types: Annotated[
+        TypesChoice, typer.Option("--csim-types", help="native: fast. ap: the ap_int types that Vitis sees.")
+    ] = TypesChoice.NATIVE,
+    bounded: Annotated[
+        bool, typer.Option("--bounded", help="csim with FIFOs of the planned depths: finds deadlocks; slower.")
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run a built accelerator on images and save what it computes.
+
+    Inputs and outputs have the ONNX model's own names, shapes and types, with any number of images in front, so they
+    compare directly with what ONNX Runtime returns. `int/NAME` is what leaves the hardware.
+
+    **Examples**
+
+    `hlsgen run build/model --input images.npy --output result.npz`
+
+    `hlsgen run build/model --engine csim --bounded --trace -i images.npz -o result.npz`
+    """
+    with reporting(debug, as_json):
+        from hlsgen import samples
+        from hlsgen.build import Build, Engine
+        from hlsgen.sim.csim import Types
+
+        built = Build.open(folder)
+        feeds = samples.read(input, built.graph)
+        with status(f"running {engine.value}", silent=as_json):
+            results = built.run(
+                feeds, Engine(engine.value), trace=trace, types=Types(csim_types.value), bounded=bounded
+            )
+        samples.write(output, results)
+        summary = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in results.items()}
+        if as_json:
+            print_json({"output": str(output), "arrays": summary})
+        else:
+            table = Table("array", "shape", "type", title=f"{output}", title_justify="left", box=None)
+            for name, facts in summary.items():
+                table.add_row(Text(printable(name)), " x ".join(map(str, facts["shape"])), str(facts["dtype"]))
+            Console().print(table)
+
+
+@app.command()
+def inspect(
+    model: Annotated[Path, typer.Argument(help="The quantized ONNX file.", show_default=False)],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a model consists of and what of it would run where. Leaves with 0 only if it can be built.
+
+    **Example**: `hlsgen inspect model.onnx`
+    """
+    with reporting(debug, as_json):
+        from hlsgen.build import inspect as inspect_model
+
+        with status("reading the model", silent=as_json):
+            found = inspect_model(model)
+        if as_json:
+            print_json(found.as_dict())
+            return
+        console = Console()
+        console.print(Text(printable(found.headline)))
+        console.print(Text(printable(found.partition)))
+        table = Table("operator", "kind", "output", "type", "weights", "MACs", "unit", box=None)
+        for row in found.rows:
+            macs = f"{row.macs:,}" if row.macs else ""
+            cells = (row.name, row.kind, row.output, row.type, row.weights, macs, row.unit)
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+        console.print(table)
+        for note in found.notes:
+            console.print(Text(f"Note: {printable(note)}"))
+
+
+@app.command()
+def boards(as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the boards that hlsgen knows."""
+    with reporting(debug, as_json):
+        from hlsgen import board
+
+        known = [board.load(name) for name in board.names()]
+        if as_json:
+            print_json([each.model_dump(mode="json") for each in known])
+            return
+        table = Table("board", "part", "LUT", "FF", "BRAM36", "URAM", "DSP", "AXI bits", "PLL MHz", box=None)
+        for each in known:
+            r = each.resources
+            figures = (r.lut, r.ff, r.bram36, r.uram, r.dsp, each.axi_bits)
+            table.add_row(each.name, each.part, *(f"{figure:,}" for figure in figures), f"{each.pll_mhz:g}")
+        Console().print(table)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """Show which tools were found and what each makes possible."""
+    with reporting(debug, as_json):
+        from hlsgen.doctor import examine
+
+        findings = examine()
+        if as_json:
+            print_json([vars(finding) for finding in findings])
+            return
+        table = Table("tool", "found", "makes possible", box=None)
+        for finding in findings:
+            table.add_row(
+                finding.tool,
+                Text(printable(finding.found) or f"no ({finding.remedy})", overflow="fold"),
+                finding.enables,
+            )
+        Console().print(table)
+
+
+class ConsoleProgress:
+    """A spinner while a step runs, one line when it is done."""
+
+    def __init__(self, silent: bool) -> None:
+        self._console = Console(quiet=silent, highlight=False)
+        self._status = self._console.status("")
+
+    def __enter__(self) -> ConsoleProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def begin(self, step: str, what: str) -> None:
+        """``step`` starts; ``what`` says in a few words what it does."""
+        self._status.update(Text(f"{step}: {what}"))
+        self._status.start()
+
+    def end(self, step: str, seconds: float | None, lines: list[str]) -> None:
+        """``step`` is done; no ``seconds`` means that it was done in an earlier call."""
+        self._status.stop()
+        time = "earlier" if seconds is None else f"{seconds:.1f} s"
+        for number, line in enumerate(lines or [""]):
+            head = f"{step:<7}{time:>8}  " if number == 0 else " " * 17
+            self._console.print(Text(head, style="bold").append(printable(line), style="not bold"), soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """A closing remark."""
+        self._status.stop()
+        self._console.print(Text(printable(text)), soft_wrap=True)
+
+
+@contextmanager
+def status(text: str, silent: bool) -> Iterator[None]:
+    """A spinner beside ``text``."""
+    with Console(quiet=silent).status(Text(text)):
+        yield
+
+
+@contextmanager
+def reporting(debug: bool, as_json: bool) -> Iterator[None]:
+    """Turn every failure into one paragraph and exit code 2; ``debug`` adds the traceback."""
+    try:
+        yield
+    except HlsgenError as error:
+        _fail(type(error).__name__, str(error), debug, as_json)
+    except KeyboardInterrupt as error:
+        print("\nInterrupted. The same command goes on from the last finished step.", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED) from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _fail("OSError", f"The system refused: {error.strerror or error}{where}.", debug, as_json)
+    except (typer.Exit, SystemExit):
+        raise
+    except Exception as error:
+        # a defect of hlsgen's own; even then the user gets a paragraph and nothing half-made
+        text = f"hlsgen failed on this input by a defect of its own ({type(error).__name__}: {error})."
+        _fail("InternalError", f"{text} Run again with --debug and report what it prints.", debug, as_json)
+
+
+def _fail(kind: str, message: str, debug: bool, as_json: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    paragraph = printable(message)
+    if as_json:
+        print_json({"error": {"kind": kind, "message": paragraph}})
+    else:
+        Console(stderr=True, highlight=False).print(Text.assemble(("Error: ", "bold red"), paragraph), soft_wrap=True)
+    raise typer.Exit(EXIT_FAILURE)
+
+
+def printable(text: str) -> str:
+    """``text`` in one paragraph without control characters: names in a model must not move the terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=2))
+
+
+def main() -> None:
+    """The entry point ``hlsgen``."""
+    app()

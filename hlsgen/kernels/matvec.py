@@ -1,0 +1,160 @@
+"""Dense layer and convolution body: ``pe`` outputs times ``simd`` inputs per clock cycle, weights on chip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.graph.types import IntArray, QuantType
+from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
+
+
+class Mac(Enum):
+    """What multiplies. The value is the C++ constant in templates/hls/mac.hpp."""
+
+    LUT = 0
+    DSP = 1
+    DSP2 = 2
+    """Two 8-bit products that share an activation from one DSP."""
+    XNOR = 3
+    """Bipolar operands: agreement and popcount."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matvec(Kernel):
+    """``acc = sum(x * w) + bias`` for every pixel and group.
+
+    ``weights``: int64 (groups, outputs per group, inputs per group), inputs in the order of the stream.
+    ``bias``: int64 (outputs,). Zero points are already in the bias. Bipolar operands are -1 and +1.
+    ``acc_type`` must hold every result that can occur; ``golden`` raises ValueError when one does not.
+    """
+
+    kind: ClassVar[str] = "matvec"
+
+    pixels: int
+    groups: int
+    pe: int
+    simd: int
+    weights: IntArray
+    bias: IntArray
+    input_type: QuantType
+    weight_type: QuantType
+    acc_type: QuantType
+    mac: Mac
+
+    def __post_init__(self) -> None:
+        require(self.pixels > 0, f"pixels={self.pixels} is not positive")
+        require(
+            self.weights.ndim == 3 and len(self.weights) == self.groups and self.weights.size > 0,
+            f"weights of shape {self.weights.shape} are not (groups={self.groups}, outputs, inputs)",
+        )
+        _, outputs, inputs = self.weights.shape
+        require(self.pe > 0 and outputs % self.pe == 0, f"pe={self.pe} does not divide {outputs} outputs per group")
+        require(self.simd > 0 and inputs % self.simd == 0, f"simd={self.simd} does not divide {inputs} inputs per group")
+        require(
+            self.bias.shape == (self.groups * outputs,),
+            f"bias of shape {self.bias.shape} does not match {self.groups * outputs} outputs",
+        )
+        check_mac(self.mac, self.input_type, self.weight_type, self.weights)
+        require(
+            self.mac is not Mac.DSP2 or self.pe % 2 == 0, f"dsp2 computes outputs in pairs, so pe={self.pe} must be even"
+        )
+
+    @property
+    def input_fold(self) -> int:
+        """Input beats per pixel and group."""
+        return int(self.weights.shape[2]) // self.simd
+
+    @property
+    def output_fold(self) -> int:
+        """Output beats per pixel and group."""
+        return int(self.weights.shape[1]) // self.pe
+
+    @property
+    def inputs(self) -> tuple[StreamSpec, ...]:
+        return (StreamSpec(self.input_type, self.simd, self.pixels * self.groups * self.input_fold),)
+
+    @property
+    def outputs(self) -> tuple[StreamSpec, ...]:
+        return (StreamSpec(self.acc_type, self.pe, self.pixels * self.groups * self.output_fold),)
+
+    @property
+    def cycles(self) -> int:
+        return self.pixels * self.groups * self.output_fold * self.input_fold
+
+    def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
+        # a group's first output waits for its last input beat, the others read nothing
+        vectors = np.arange(1, self.pixels * self.groups + 1)
+        return (np.repeat(vectors * self.input_fold, self.output_fold),)
+
+    def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
+        (beats,) = inputs
+        vectors = beats.reshape(-1, self.groups, self.weights.shape[2]).transpose(1, 0, 2)
+        acc = exact_matmul(vectors, self.weights.transpose(0, 2, 1)) + self.bias.reshape(self.groups, 1, -1)
+        check_range(self.kind, acc, self.acc_type)
+        acc = acc.transpose(1, 0, 2).reshape(len(beats), -1, self.pe)
+        return (acc.astype(self.acc_type.dtype),)
+
+    def constants(self) -> dict[str, int]:
+        return {
+            "PIXELS": self.pixels,
+            "GROUPS": self.groups,
+            "PE": self.pe,
+            "SIMD": self.simd,
+            "OUTPUT_FOLD": self.output_fold,
+            "INPUT_FOLD": self.input_fold,
+            "ROWS": self.groups * self.output_fold * self.input_fold,
+            "MAC": self.mac.value,
+            "INPUT_BIPOLAR": int(self.input_type.bipolar),
+            "WEIGHT_BIPOLAR": int(self.weight_type.bipolar),
+        }
+
+    def types(self) -> dict[str, QuantType]:
+        return {"input_t": self.input_type, "weight_t": self.weight_type, "acc_t": self.acc_type}
+
+    def memories(self) -> Sequence[Memory]:
+        groups, outputs, inputs = self.weights.shape
+        tiles = self.weights.reshape(groups, self.output_fold, self.pe, self.input_fold, self.simd)
+        rows = tiles.transpose(0, 1, 3, 4, 2).reshape(-1, self.simd * self.pe)
+        start = self.bias - (inputs if self.mac is Mac.XNOR else 0)
+        return (
+            Memory("weights", self.weight_type, rows),
+            Memory("start", self.acc_type, start.reshape(groups * outputs // self.pe, self.pe)),
+        )
+
+
+def check_mac(mac: Mac, input_type: QuantType, weight_type: QuantType, weights: IntArray) -> None:
+    """Raise ValueError unless ``weights`` are of ``weight_type`` and ``mac`` can multiply the two types."""
+    lo, hi = int(weights.min()), int(weights.max())
+    require(weight_type.contains(lo, hi), f"weights {lo}..{hi} do not fit {weight_type}")
+    require(not weight_type.bipolar or bool(np.all(weights)), "a bipolar weight is -1 or +1, not 0")
+    if mac is Mac.XNOR:
+        require(
+            input_type.bipolar and weight_type.bipolar,
+            f"xnor needs bipolar operands, not {input_type} and {weight_type}",
+        )
+    if mac is Mac.DSP2:
+        require(
+            input_type.bits <= 8 and not input_type.bipolar and -128 <= lo and hi <= 127 and not weight_type.bipolar,
+            f"dsp2 multiplies 8-bit activations by int8 weights, not {input_type} by {lo}..{hi} ({weight_type})",
+        )
+
+
+def check_range(kernel: str, acc: npt.NDArray[np.int64], acc_type: QuantType) -> None:
+    """Raise ValueError unless every accumulator is a value of ``acc_type``."""
+    lo, hi = int(acc.min()), int(acc.max())
+    require(acc_type.contains(lo, hi), f"{kernel}: accumulators {lo}..{hi} do not fit {acc_type}")
+
+
+def exact_matmul(x: IntArray, w: IntArray) -> npt.NDArray[np.int64]:
+    """Batched ``x @ w`` on integers, int64. In floating point (BLAS) where that is provably exact, which is much faster."""
+    bound = int(np.abs(x).max(initial=0)) * int(np.abs(w).sum(axis=-2).max(initial=0))
+    if bound < 1 << 53:
+        dtype = np.float32 if bound < 1 << 24 else np.float64
+        return np.matmul(x.astype(dtype), w.astype(dtype)).astype(np.int64)
+    return np.matmul(x.astype(np.int64), w.astype(np.int64))

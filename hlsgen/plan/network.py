@@ -1,0 +1,97 @@
+"""The design as a graph of processes that count beats: who reads what, and how many beats each beat needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.lower.design import Design, Instance
+
+Counts = npt.NDArray[np.int64]
+"""Numbers of beats within one image."""
+
+
+class Network:
+    """Processes and streams of a design, and compositions of the kernels' reading orders."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.instances = design.instances
+        self.reader = {name: instance for instance in design.instances for name in instance.inputs}
+        self.writer = {name: instance for instance in design.instances for name in instance.outputs}
+        self.forks = [instance for instance in design.instances if len(instance.outputs) > 1]
+        self.joins = [instance for instance in design.instances if len(instance.inputs) > 1]
+        self._reads = {
+            instance.name: dict(zip(instance.inputs, instance.kernel.reads(), strict=True))
+            for instance in design.instances
+        }
+
+    def beats(self, name: str) -> int:
+        """Beats per image of a stream."""
+        return self.design.streams[name].spec.beats
+
+    def reads(self, instance: Instance, name: str) -> Counts:
+        """Beats of input ``name`` read when the instance writes beat k of its first output, for every k."""
+        return self._reads[instance.name][name]
+
+    def written(self, instance: Instance, name: str, progress: Counts) -> Counts:
+        """Beats written to output ``name`` after ``progress`` beats of the first output (all outputs end together)."""
+        return progress * self.beats(name) // self.beats(instance.outputs[0])
+
+    def needs(self, join: Instance) -> dict[str, Counts]:
+        """For every stream upstream of ``join``: beats that must have been read of it when ``join`` writes beat j."""
+        needs = {name: self.reads(join, name) for name in join.inputs}
+        for instance in reversed(self.instances[: self.instances.index(join)]):
+            if any(name in needs for name in instance.outputs):
+                progress = self.progress(instance, needs)
+                for name in instance.inputs:
+                    needs[name] = np.concatenate([[0], self.reads(instance, name)])[progress]
+        return needs
+
+    def progress(self, instance: Instance, needs: Mapping[str, Counts]) -> Counts:
+        """Beats of its first output that ``instance`` must have written to satisfy ``needs`` on all its outputs."""
+        first = self.beats(instance.outputs[0])
+        wanted = [-(-needs[name] * first // self.beats(name)) for name in instance.outputs if name in needs]
+        return np.maximum.reduce(wanted)
+
+    def taken_by(self, process: Instance, name: str, room: Counts) -> Counts:
+        """Beats of input ``name`` that ``process`` can take while its output has room for ``room`` beats in all.
+
+        Once the last beat is written, the rest of the image is read. Before that the last read for a beat coincides
+        with its write, which waits.
+        """
+        reads = self.reads(process, name)
+        ahead = np.maximum(np.concatenate([[0], reads[:-1]]), reads - 1)
+        return np.append(ahead, self.beats(name))[np.minimum(room, len(reads))]
+
+    def chain(self, name: str) -> list[str]:
+        """Streams from ``name`` on, through processes with one input and one output, to the first fork, join or end."""
+        streams = [name]
+        while (process := self.reader.get(streams[-1])) and len(process.inputs) == len(process.outputs) == 1:
+            streams.append(process.outputs[0])
+        return streams
+
+    def series_parallel(self) -> bool:
+        """Whether forks and joins are nested: merging parallel edges and contracting chains leaves a single edge."""
+        position = {instance.name: index for index, instance in enumerate(self.instances)}
+        source, sink = -1, len(self.instances)
+        edges = {
+            (
+                position[self.writer[name].name] if name in self.writer else source,
+                position[self.reader[name].name] if name in self.reader else sink,
+            )
+            for name in self.design.streams
+        }
+        shrinking = True
+        while shrinking:
+            shrinking = False
+            for node in range(len(self.instances)):
+                entering = [edge for edge in edges if edge[1] == node]
+                leaving = [edge for edge in edges if edge[0] == node]
+                if len(entering) == len(leaving) == 1:
+                    edges -= {entering[0], leaving[0]}
+                    edges.add((entering[0][0], leaving[0][1]))  # a set: parallel edges merge by themselves
+                    shrinking = True
+        return edges == {(source, sink)}

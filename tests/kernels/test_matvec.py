@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
+from hlsgen.kernels.matvec import Mac, Matvec
+from tests.kernels.harness import Case, Mode, check, random_case
+
+INT2 = QuantType(2, signed=True)
+INT4 = QuantType(4, signed=True)
+UINT4 = QuantType(4, signed=False)
+UINT1 = QuantType(1, signed=False)
+INT9 = QuantType(9, signed=True)
+INT16 = QuantType(16, signed=True)
+UINT16 = QuantType(16, signed=False)
+
+
+def make(
+    input_type: QuantType = INT8,
+    weight_type: QuantType = INT8,
+    pixels: int = 3,
+    groups: int = 1,
+    outputs: int = 8,
+    inputs: int = 12,
+    pe: int = 1,
+    simd: int = 1,
+    mac: Mac = Mac.DSP,
+    seed: int = 1,
+) -> Matvec:
+    """Random weights with the type's extremes among them; the accumulator as narrow as the full input range allows."""
+    rng = np.random.default_rng(seed)
+    shape = (groups, outputs // groups, inputs)
+    weights = rng.integers(weight_type.min, weight_type.max, shape, endpoint=True)
+    weights.ravel()[0] = weight_type.min
+    weights.ravel()[-1] = weight_type.max
+    if weight_type.bipolar:
+        weights = np.where(weights >= 0, 1, -1)
+    bias = rng.integers(-1000, 1000, outputs)
+    extremes = np.stack([weights * input_type.min, weights * input_type.max])
+    lo = int((extremes.min(0).sum(-1).ravel() + bias).min())
+    hi = int((extremes.max(0).sum(-1).ravel() + bias).max())
+    acc_type = QuantType.for_range(lo, hi)
+    return Matvec(pixels, groups, pe, simd, weights, bias, input_type, weight_type, acc_type, mac)
+
+
+def straightforward(kernel: Matvec, beats: IntArray) -> IntArray:
+    """The definition, one product after the other, in Python integers."""
+    groups, outputs, inputs = kernel.weights.shape
+    images = []
+    for image in beats:
+        vectors = image.reshape(kernel.pixels, groups, inputs).tolist()
+        results = []
+        for pixel in vectors:
+            for g, vector in enumerate(pixel):
+                for n in range(outputs):
+                    products = (x * w for x, w in zip(vector, kernel.weights[g, n].tolist(), strict=True))
+                    results.append(sum(products) + int(kernel.bias[g * outputs + n]))
+        images.append(results)
+    return np.array(images).reshape(len(beats), -1, kernel.pe)
+
+
+KERNELS = [
+    *(make(pe=pe, simd=simd) for pe in (1, 2, 4, 8) for simd in (1, 2, 3, 12)),
+    *(make(input_type=x, weight_type=w, pe=2, simd=4, seed=w.bits) for x in (INT8, UINT8) for w in (INT8, INT4, INT2)),
+    *(make(groups=g, outputs=8, inputs=6, pe=2, simd=3) for g in (1, 2, 4)),
+    *(make(input_type=x, weight_type=w, pe=4, simd=2) for x in (UINT1, INT16, UINT16, UINT4) for w in (INT16, UINT16)),
+    make(input_type=UINT8, weight_type=INT9, simd=4),
+    make(input_type=BIPOLAR, weight_type=INT4, pe=4, simd=3),
+    make(input_type=UINT8, weight_type=BIPOLAR, pe=2, simd=6),
+    *(make(input_type=BIPOLAR, weight_type=BIPOLAR, pe=2, simd=4, mac=mac) for mac in (Mac.XNOR, Mac.LUT)),
+    *(make(BIPOLAR, BIPOLAR, inputs=70, pe=pe, simd=simd, mac=Mac.XNOR) for pe, simd in ((1, 1), (1, 70), (8, 35))),
+    *(make(input_type=x, pe=pe, simd=3, mac=Mac.DSP2) for x in (INT8, UINT8) for pe in (2, 8)),
+    make(input_type=INT4, weight_type=INT4, mac=Mac.LUT, pixels=1, outputs=1, inputs=1),
+    make(pixels=1, outputs=10, inputs=64, pe=1, simd=16),
+]
+
+
+@pytest.mark.parametrize("mode", [Mode.NATIVE, Mode.AP, Mode.BOUNDED])
+def test_cpp_equals_golden(mode: Mode) -> None:
+    check([random_case(kernel, seed=number) for number, kernel in enumerate(KERNELS)], mode)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_golden_equals_definition(kernel: Matvec) -> None:
+    (beats,) = random_case(kernel).inputs
+    np.testing.assert_array_equal(kernel.golden(beats)[0], straightforward(kernel, beats))
+
+
+@pytest.mark.parametrize("mode", [Mode.NATIVE, Mode.AP])
+@pytest.mark.parametrize("mac", [Mac.DSP, Mac.DSP2])
+def test_corners_of_8_bits(mode: Mode, mac: Mac) -> None:
+    corners = np.array([-128, -127, -1, 0, 1, 126, 127])
+    weights = np.stack([np.repeat(corners, 7), np.tile(corners, 7)])[None]
+    cases = []
+    for type in (INT8, UINT8):
+        kernel = Matvec(7, 1, 2, 1, weights, np.zeros(2, np.int64), type, INT8, QuantType(24, signed=True), mac)
+        values = corners + 128 * (type is UINT8)
+        cases.append(Case(kernel, (np.repeat(values, 49).reshape(1, -1, 1),)))
+    check(cases, mode)
+
+
+def test_accumulators_beyond_53_bits_are_exact() -> None:
+    weights = np.full((1, 1, 4), (1 << 30) - 1)
+    wide = QuantType(31, signed=True)
+    kernel = Matvec(1, 1, 1, 2, weights, np.array([1]), wide, wide, QuantType(64, signed=True), Mac.DSP)
+    beats = np.full((1, 2, 2), (1 << 30) - 3)
+    assert kernel.golden(beats)[0].ravel().tolist() == [4 * ((1 << 30) - 1) * ((1 << 30) - 3) + 1]
+
+
+def test_cycles_and_beats() -> None:
+    kernel = make(pixels=5, groups=2, outputs=8, inputs=12, pe=2, simd=3)
+    assert (kernel.inputs[0].beats, kernel.outputs[0].beats, kernel.cycles) == (40, 20, 80)
+
+
+def test_an_accumulator_that_does_not_fit_is_reported() -> None:
+    kernel = Matvec(
+        1, 1, 1, 1, np.full((1, 1, 1), 100), np.zeros(1, np.int64), INT8, INT8, QuantType(8, signed=True), Mac.DSP
+    )
+    with pytest.raises(ValueError, match=re.escape("matvec: accumulators 200..200 do not fit int8")):
+        kernel.golden(np.full((1, 1, 1), 2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pe": 3}, "pe=3 does not divide 8 outputs per group"),
+        ({"simd": 5}, "simd=5 does not divide 12 inputs per group"),
+        ({"pixels": 0}, "pixels=0 is not positive"),
+        ({"mac": Mac.XNOR}, "xnor needs bipolar operands, not int8 and int8"),
+        ({"mac": Mac.DSP2}, "dsp2 computes outputs in pairs, so pe=1 must be even"),
+        ({"mac": Mac.DSP2, "pe": 2, "weight_type": INT9}, "dsp2 multiplies 8-bit activations by int8 weights"),
+    ],
+)
+def test_illegal_parameters_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make(**changes)  # type: ignore[arg-type]
