@@ -71,7 +71,9 @@ class NetworkBuilder:
 
     def node(self, op_type: str, inputs: list[str], domain: str = "", **attributes: Any) -> str:
         output = self.fresh(op_type.lower())
-        self.nodes.append(helper.make_node(op_type, inputs, [output], name=self.fresh("node"), domain=domain, **attributes))
+        self.nodes.append(
+            helper.make_node(op_type, inputs, [output], name=self.fresh("node"), domain=domain, **attributes)
+        )
         self.coverage.note(op_type)
         return output
 
@@ -84,7 +86,11 @@ class NetworkBuilder:
     def step(self, value: float) -> float:
         """A scale near ``value``: float32, a power of two when the network has such scales."""
         value = max(value, 1e-6)
-        return float(2.0 ** np.round(np.log2(value))) if self.power_of_two else float(np.float32(value * self.rng.uniform(0.7, 1.4)))
+        return (
+            float(2.0 ** np.round(np.log2(value)))
+            if self.power_of_two
+            else float(np.float32(value * self.rng.uniform(0.7, 1.4)))
+        )
 
     # ---- quantizers -------------------------------------------------------------------------------------------------
 
@@ -116,10 +122,15 @@ class NetworkBuilder:
         if not wide and self.chance(0.08):
             lo, hi = (-8, 7) if dtype == "int8" else (0, 15)
             lo, hi = (lo + zero, hi + zero) if dtype == "int8" else (lo, hi)
-            bounds = [self.constant("bound", np.array(np.clip(b, *((-128, 127) if dtype == "int8" else (0, 255))), dtype)) for b in (lo, hi)]
+            bounds = [
+                self.constant("bound", np.array(np.clip(b, *((-128, 127) if dtype == "int8" else (0, 255))), dtype))
+                for b in (lo, hi)
+            ]
             integers = self.node("Clip", [integers, *bounds])
             self.coverage.note("integer Clip")
-        return Activation(self.node("DequantizeLinear", [integers, *operands], domain), shape, scale, zero, dtype, spread)
+        return Activation(
+            self.node("DequantizeLinear", [integers, *operands], domain), shape, scale, zero, dtype, spread
+        )
 
     def _quant(self, real: str, shape: tuple[int, ...], spread: float, positive: bool) -> Activation:
         if self.chance(0.1):
@@ -134,9 +145,13 @@ class NetworkBuilder:
         self.coverage.note(f"rounding {mode}", *(["odd zero point inside the rounding"] if zero % 2 else []))
         operands = [np.float32(scale), np.float32(zero), np.float32(bits)]
         name = self.node(
-            "Quant", [real, *(self.constant("q", o) for o in operands)], QUANTIZED_DOMAIN,
-            signed=int(signed), narrow=int(self.chance(0.3)), rounding_mode=mode,
-        )  # fmt: skip
+            "Quant",
+            [real, *(self.constant("q", o) for o in operands)],
+            QUANTIZED_DOMAIN,
+            signed=int(signed),
+            narrow=int(self.chance(0.3)),
+            rounding_mode=mode,
+        )
         return Activation(name, shape, scale, zero, f"{'s' if signed else 'u'}{bits}", spread)
 
     def weights(self, shape: tuple[int, ...], axis: int) -> tuple[list[str], Array, float]:
@@ -157,9 +172,13 @@ class NetworkBuilder:
             real = (self.rng.normal(size=shape) * 2 ** (bits - 2)).astype(np.float32) * scale.reshape(broadcast)
             operands = [scale.reshape(broadcast), np.zeros(1, np.float32), np.float32(bits)]
             out = self.node(
-                "Quant", [self.constant("weight", real.astype(np.float32)), *(self.constant("q", o) for o in operands)], QUANTIZED_DOMAIN,
-                signed=1, narrow=int(self.chance(0.5)), rounding_mode="ROUND",
-            )  # fmt: skip
+                "Quant",
+                [self.constant("weight", real.astype(np.float32)), *(self.constant("q", o) for o in operands)],
+                QUANTIZED_DOMAIN,
+                signed=1,
+                narrow=int(self.chance(0.5)),
+                rounding_mode="ROUND",
+            )
             return [out], scale, float(scale.mean()) * 2 ** (bits - 2)
         dtype = "uint8" if self.dtype == "uint8" and self.chance(0.2) else "int8"
         integers = np.clip(np.rint(self.rng.normal(size=shape) * 40), -128, 127).astype(np.int64)
@@ -175,7 +194,11 @@ class NetworkBuilder:
         integers = np.clip(integers + zero, *((0, 255) if dtype == "uint8" else (-128, 127)))
         if not per_channel:
             scale, zeros = scale.reshape(()), zeros.reshape(())
-        names = [self.constant("weight", integers.astype(dtype)), self.constant("scale", scale), self.constant("zero_point", zeros.astype(dtype))]
+        names = [
+            self.constant("weight", integers.astype(dtype)),
+            self.constant("scale", scale),
+            self.constant("zero_point", zeros.astype(dtype)),
+        ]
         if self.form == "qdq":
             names = [self.node("DequantizeLinear", names, **({"axis": axis} if per_channel else {}))]
         return names, np.atleast_1d(scale), float(np.mean(scale)) * 40
@@ -193,7 +216,9 @@ class NetworkBuilder:
             scale = product.astype(np.float32)
             zero = self.constant("zero_point", np.zeros(scale.shape if scale.size > 1 else (), np.int32))
             scale_name = self.constant("scale", scale if scale.size > 1 else scale.reshape(()))
-            return [self.node("DequantizeLinear", [name, scale_name, zero], **({"axis": 0} if scale.size > 1 else {}))], "int32"
+            return [
+                self.node("DequantizeLinear", [name, scale_name, zero], **({"axis": 0} if scale.size > 1 else {}))
+            ], "int32"
         self.coverage.note("float bias")
         return [self.constant("bias", values.astype(np.float32))], "float"
 
@@ -207,9 +232,17 @@ class NetworkBuilder:
         outputs = x.channels * multiplier if multiplier else groups * int(self.rng.integers(1, 5))
         kernel = [int(min(self.choose(1, 2, 3, 3), size + 1)) for size in x.shape[1:]]
         strides = [int(self.choose(1, 1, 2))] * rank
-        dilations = [2 if k > 1 and size >= 5 and self.chance(0.15) else 1 for k, size in zip(kernel, x.shape[1:], strict=True)]
+        dilations = [
+            2 if k > 1 and size >= 5 and self.chance(0.15) else 1 for k, size in zip(kernel, x.shape[1:], strict=True)
+        ]
         pads = [int(self.rng.integers(0, k)) for k in kernel * 2]
-        attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "group": groups, "dilations": dilations, "pads": pads}
+        attributes: dict[str, Any] = {
+            "kernel_shape": kernel,
+            "strides": strides,
+            "group": groups,
+            "dilations": dilations,
+            "pads": pads,
+        }
         if self.chance(0.2) and max(dilations) == 1:
             attributes.pop("pads")
             attributes["auto_pad"] = self.choose("SAME_UPPER", "SAME_LOWER")
@@ -217,7 +250,8 @@ class NetworkBuilder:
             self.coverage.note("auto_pad")
         else:
             shape = [
-                (size + pads[i] + pads[i + rank] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1 for i, size in enumerate(x.shape[1:])
+                (size + pads[i] + pads[i + rank] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1
+                for i, size in enumerate(x.shape[1:])
             ]
             if any(s > 1 for s in strides) and pads[:rank] != pads[rank:]:
                 self.coverage.note("stride 2 with asymmetric padding")
@@ -225,10 +259,11 @@ class NetworkBuilder:
             return self.conv(x)
         if x.dtype == "bipolar" and any(attributes.get("pads", [1])):
             self.coverage.note("padded bipolar input")
-        self.coverage.note(
-            "depthwise" if multiplier == 1 else "channel multiplier" if multiplier else "groups" if groups > 1 else "dense convolution",
-            *(["dilation"] if max(dilations) > 1 else []), *(["1-D"] if rank == 1 else []),
-        )  # fmt: skip
+        if multiplier:
+            self.coverage.note("depthwise" if multiplier == 1 else "channel multiplier")
+        else:
+            self.coverage.note("groups" if groups > 1 else "dense convolution")
+        self.coverage.note(*(["dilation"] if max(dilations) > 1 else []), *(["1-D"] if rank == 1 else []))
         weight, w_scale, w_spread = self.weights((outputs, x.channels // groups, *kernel), 0)
         taps = int(np.prod(kernel)) * x.channels // groups
         spread = x.spread * w_spread * taps**0.5
@@ -254,10 +289,21 @@ class NetworkBuilder:
         return self.node("MatMul", [x.name, *weight]), (outputs,), spread_of(w_spread)
 
     def _operands(self, x: Activation) -> list[str]:
-        return [x.name, self.constant("scale", np.float32(x.scale)), self.constant("zero_point", np.array(x.zero_point, x.dtype))]
+        return [
+            x.name,
+            self.constant("scale", np.float32(x.scale)),
+            self.constant("zero_point", np.array(x.zero_point, x.dtype)),
+        ]
 
     def _qlinear(
-        self, op_type: str, x: Activation, weight: list[str], bias: list[str], shape: tuple[int, ...], spread: float, attributes: dict[str, Any]
+        self,
+        op_type: str,
+        x: Activation,
+        weight: list[str],
+        bias: list[str],
+        shape: tuple[int, ...],
+        spread: float,
+        attributes: dict[str, Any],
     ) -> Activation:
         y = self._result(shape, spread)
         name = self.node(op_type, [*self._operands(x), *weight, *self._operands(y)[1:], *bias], **attributes)
@@ -267,24 +313,42 @@ class NetworkBuilder:
         scale = self.step(spread * float(self.choose(3.5, 3.5, 1.2)) / 128)
         return Activation("", shape, scale, self.zero_point_for(self.dtype, False), self.dtype, spread)
 
-    def activation(self, real: str, spread: float, channels: int, rank: int, accumulator: bool) -> tuple[str, float, bool]:
+    def activation(
+        self, real: str, spread: float, channels: int, rank: int, accumulator: bool
+    ) -> tuple[str, float, bool]:
         """Elementwise operators between a layer and its quantizer: (tensor, magnitude, whether non-negative)."""
         shape = (1, channels) + (1,) * rank
         if self.chance(0.3):
             gamma = self.rng.normal(size=channels).astype(np.float32)
             self.coverage.note("negative gamma")
-            operands = [gamma, self.rng.normal(size=channels) * spread * 0.2, self.rng.normal(size=channels) * spread * 0.2, self.rng.uniform(0.5, 2, channels)]
-            real = self.node("BatchNormalization", [real, *(self.constant("bn", np.asarray(o, np.float32)) for o in operands)])
+            operands = [
+                gamma,
+                self.rng.normal(size=channels) * spread * 0.2,
+                self.rng.normal(size=channels) * spread * 0.2,
+                self.rng.uniform(0.5, 2, channels),
+            ]
+            real = self.node(
+                "BatchNormalization", [real, *(self.constant("bn", np.asarray(o, np.float32)) for o in operands)]
+            )
         if self.chance(0.2):
             op_type = str(self.choose("Mul", "Add", "Sub", "Div"))
             values = self.rng.uniform(0.5, 1.5, shape).astype(np.float32) * (spread if op_type in ("Add", "Sub") else 1)
             values = values if self.chance(0.5) else values.ravel()[0].reshape(())
             real = self.node(op_type, [real, self.constant("operand", np.asarray(values, np.float32))])
-        kind = self.choose("none", "Relu", "Relu", "Clip", *([] if accumulator else ["Sigmoid", "Tanh", "LeakyRelu", "HardSwish"]))
+        kind = self.choose(
+            "none", "Relu", "Relu", "Clip", *([] if accumulator else ["Sigmoid", "Tanh", "LeakyRelu", "HardSwish"])
+        )
         if kind == "Relu":
             return self.node("Relu", [real]), spread, True
         if kind == "Clip":
-            return self.node("Clip", [real, self.constant("lower", np.float32(0)), self.constant("upper", np.float32(2 * spread))]), spread, True
+            return (
+                self.node(
+                    "Clip",
+                    [real, self.constant("lower", np.float32(0)), self.constant("upper", np.float32(2 * spread))],
+                ),
+                spread,
+                True,
+            )
         if kind in ("Sigmoid", "Tanh"):
             return self.node(kind, [real]), 0.5, kind == "Sigmoid"
         if kind in ("LeakyRelu", "HardSwish"):
@@ -303,8 +367,12 @@ class NetworkBuilder:
     def table(self, x: Activation) -> Activation:
         """A unary function between two quantizers."""
         if self.form == "qoperator":
-            y = Activation("", x.shape, self.step(x.spread * 3 / 128), self.zero_point_for(self.dtype, False), self.dtype, x.spread)
-            name = self.node("QLinearLeakyRelu", [*self._operands(x), *self._operands(y)[1:]], "com.microsoft", alpha=0.1)
+            y = Activation(
+                "", x.shape, self.step(x.spread * 3 / 128), self.zero_point_for(self.dtype, False), self.dtype, x.spread
+            )
+            name = self.node(
+                "QLinearLeakyRelu", [*self._operands(x), *self._operands(y)[1:]], "com.microsoft", alpha=0.1
+            )
             return Activation(name, x.shape, y.scale, y.zero_point, y.dtype, x.spread)
         real, spread, positive = self.activation(x.name, x.spread, x.channels, len(x.shape) - 1, x.dtype == "int16")
         return self.quantize(real, x.shape, spread, positive)
@@ -319,14 +387,21 @@ class NetworkBuilder:
             shape = (x.channels,) + (1,) * rank
             if self.form == "qoperator":
                 y = self._result(shape, x.spread)
-                name = self.node("QLinearGlobalAveragePool", [*self._operands(x), *self._operands(y)[1:]], "com.microsoft", channels_last=0)
+                name = self.node(
+                    "QLinearGlobalAveragePool",
+                    [*self._operands(x), *self._operands(y)[1:]],
+                    "com.microsoft",
+                    channels_last=0,
+                )
                 return Activation(name, shape, y.scale, y.zero_point, y.dtype, x.spread)
             axes = {"axes": list(range(2, rank + 2)), "keepdims": 1} if kind == "ReduceMean" else {}
             return self.quantize(self.node(kind, [x.name], **axes), shape, x.spread)
         kernel = [int(min(self.choose(2, 3), size)) for size in x.shape[1:]]
         strides = [int(self.choose(1, 2, k)) for k in kernel]
         pads = [int(self.rng.integers(0, k)) if self.chance(0.3) else 0 for k in kernel * 2]
-        shape = tuple((size + pads[i] + pads[i + rank] - kernel[i]) // strides[i] + 1 for i, size in enumerate(x.shape[1:]))
+        shape = tuple(
+            (size + pads[i] + pads[i + rank] - kernel[i]) // strides[i] + 1 for i, size in enumerate(x.shape[1:])
+        )
         attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "pads": pads}
         if kind == "MaxPool":
             name = self.node("MaxPool", [x.name], **attributes)
@@ -336,7 +411,13 @@ class NetworkBuilder:
             self.coverage.note("average without padding")
         if self.form == "qoperator":
             y = self._result((x.channels, *shape), x.spread)
-            name = self.node("QLinearAveragePool", [*self._operands(x), *self._operands(y)[1:]], "com.microsoft", channels_last=0, **attributes)
+            name = self.node(
+                "QLinearAveragePool",
+                [*self._operands(x), *self._operands(y)[1:]],
+                "com.microsoft",
+                channels_last=0,
+                **attributes,
+            )
             return Activation(name, y.shape, y.scale, y.zero_point, y.dtype, x.spread)
         return self.quantize(self.node("AveragePool", [x.name], **attributes), (x.channels, *shape), x.spread)
 
@@ -346,7 +427,9 @@ class NetworkBuilder:
         second = x if first.shape == x.shape and self.chance(0.6) else self._like(x, first)
         if self.form == "qoperator":
             y = self._result(first.shape, first.spread + second.spread)
-            name = self.node("QLinearAdd", [*self._operands(first), *self._operands(second), *self._operands(y)[1:]], "com.microsoft")
+            name = self.node(
+                "QLinearAdd", [*self._operands(first), *self._operands(second), *self._operands(y)[1:]], "com.microsoft"
+            )
             return Activation(name, y.shape, y.scale, y.zero_point, y.dtype, y.spread)
         op_type = str(self.choose("Add", "Add", "Add", "Sub"))
         operands, spread = [], 0.0
@@ -367,7 +450,11 @@ class NetworkBuilder:
         shape = (x.channels, x.channels) + (1,) * rank
         if rank:
             weight, _, spread = self.weights(shape, 0)
-            return self.node("Conv", [x.name, *weight], kernel_shape=[1] * rank), x.shape, x.spread * spread * x.channels**0.5
+            return (
+                self.node("Conv", [x.name, *weight], kernel_shape=[1] * rank),
+                x.shape,
+                x.spread * spread * x.channels**0.5,
+            )
         weight, _, spread = self.weights(shape, 1)
         return self.node("MatMul", [x.name, *weight]), x.shape, x.spread * spread * x.channels**0.5
 
@@ -403,7 +490,12 @@ class NetworkBuilder:
         spread = max(x.spread, other.spread)
         if self.form == "qoperator":
             y = self._result(shape, spread)
-            name = self.node("QLinearConcat", [*self._operands(y)[1:], *self._operands(x), *self._operands(other)], "com.microsoft", axis=1)
+            name = self.node(
+                "QLinearConcat",
+                [*self._operands(y)[1:], *self._operands(x), *self._operands(other)],
+                "com.microsoft",
+                axis=1,
+            )
             return Activation(name, shape, y.scale, y.zero_point, y.dtype, spread)
         if self.form == "qonnx" and "bipolar" in (x.dtype, other.dtype):
             return other
@@ -419,7 +511,9 @@ class NetworkBuilder:
         if kind == "Flatten":
             name = self.node("Flatten", [name], axis=1)
         else:
-            name = self.node("Reshape", [name, self.constant("shape", np.array(self.choose([1, size], [1, -1]), np.int64))])
+            name = self.node(
+                "Reshape", [name, self.constant("shape", np.array(self.choose([1, size], [1, -1]), np.int64))]
+            )
         return Activation(name, (size,), x.scale, x.zero_point, x.dtype, x.spread)
 
     def start(self) -> Activation:
@@ -448,9 +542,17 @@ class NetworkBuilder:
         elif self.form == "qoperator":
             name = self.node("DequantizeLinear", self._operands(x))
         graph = helper.make_graph(
-            self.nodes, "random", [self.input], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)], self.initializers
+            self.nodes,
+            "random",
+            [self.input],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)],
+            self.initializers,
         )
-        opsets = [helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid(QUANTIZED_DOMAIN, 1)]
+        opsets = [
+            helper.make_opsetid("", 13),
+            helper.make_opsetid("com.microsoft", 1),
+            helper.make_opsetid(QUANTIZED_DOMAIN, 1),
+        ]
         return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
 

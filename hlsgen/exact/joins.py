@@ -7,24 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hlsgen.exact.units import Interval, JoinUnit, collapse
+from hlsgen.exact.units import FloatJoinUnit, Interval, JoinUnit, collapse
 from hlsgen.graph.reference import AffineJoinReference, JoinReference, QLinearAddReference, Rounding
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 
-_NO_EXCEPTIONS = np.zeros((0, 3), np.int64)
-_FIRST_SHIFT, _LAST_SHIFT = 2, 28
+_LAST_SHIFT = 27
 _NEAREST = 96
 _NEAR = 4096
 
 
-def join_units(reference: JoinReference, a: Interval, b: Interval) -> tuple[JoinUnit, ...]:
+def join_units(reference: JoinReference, a: Interval, b: Interval) -> tuple[JoinUnit | FloatJoinUnit, ...]:
     """Exact units, cheapest first, for inputs within the intervals ``a`` and ``b``; empty if there is none."""
+    unit: JoinUnit | FloatJoinUnit | None
     if isinstance(reference, AffineJoinReference):
         unit = _affine_unit(reference, a, b)
-        return () if unit is None else (unit,)
-    return (_qlinear_unit(reference, a, b),)
+    else:
+        grid = _grid(reference, a, b)
+        unit = _floor_form(reference, grid, a, b) or _half_even_form(reference, grid, a, b)
+        # the last form is always exact and never the cheapest
+        unit = unit or _float_form(reference, grid, a, b)
+    return () if unit is None else (unit,)
 
 
 def _affine_unit(reference: AffineJoinReference, a: Interval, b: Interval) -> JoinUnit | None:
@@ -47,7 +51,6 @@ def _affine_unit(reference: AffineJoinReference, a: Interval, b: Interval) -> Jo
             zero_point=reference.zero_point,
             lo=reference.lo,
             hi=reference.hi,
-            exceptions=_NO_EXCEPTIONS,
         )
     except ValueError:  # more than 63 bits
         return None
@@ -77,22 +80,6 @@ def _grid(reference: QLinearAddReference, domain_a: Interval, domain_b: Interval
     below = np.where(y > reference.lo, real + 0.5 - y, np.inf)
     above = np.where(y < reference.hi, y + 0.5 - real, np.inf)
     return _Grid(a, b, y, real, below, above)
-
-
-def _qlinear_unit(reference: QLinearAddReference, a: Interval, b: Interval) -> JoinUnit:
-    """A linear form proved on all pairs: with FLOOR, else with half-even ties, else the better one with exceptions."""
-    grid = _grid(reference, a, b)
-    unit = _floor_form(reference, grid, a, b)
-    if unit is not None:
-        return unit
-    candidates = [_half_even_form(reference, grid, a, b), _plain_form(reference, a, b)]
-    best, wrong = None, grid.y.size + 1
-    for candidate in candidates:
-        errors = int((candidate.evaluate(grid.a, grid.b) != grid.y).sum())
-        if errors < wrong:
-            best, wrong = candidate, errors
-    assert best is not None
-    return _with_exceptions(best, grid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +117,7 @@ def _floor_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Int
     scale_a, scale_b = float(reference.scale_a), float(reference.scale_b)
     half = float(reference.constant) + 0.5
     first, second = _Nearest.of(grid, _NEAREST), _Nearest.of(grid, _NEAR)
-    for shift in range(_FIRST_SHIFT, _LAST_SHIFT):
+    for shift in range(_LAST_SHIFT):
         around = np.arange(-8, 9) if shift > 20 else np.arange(-2, 3)
         mul_a, mul_b = np.meshgrid(round(scale_a * (1 << shift)) + around, round(scale_b * (1 << shift)) + around)
         mul_a, mul_b = mul_a.ravel(), mul_b.ravel()
@@ -163,53 +150,53 @@ def _addend(grid: _Grid, reference: QLinearAddReference, mul_a: int, mul_b: int,
     return (most >> zeros) << zeros
 
 
-def _half_even_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Interval) -> JoinUnit:
+def _half_even_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Interval) -> JoinUnit | None:
     """Ties to even: sums within 2**-shift of a tie, where float32 sees one, count as ties; the smallest form that holds.
 
     ``drop`` low bits are cut so that such sums fall into one cell of width 2**-shift with the tie in its middle. With
-    scales of few bits there is nothing to drop. If nothing holds, the form with the fewest errors near the boundaries.
+    scales of few bits there is nothing to drop.
     """
     nearest = _Nearest.of(grid, _NEAREST)
-    near_a, near_b = (
-        np.concatenate([nearest.below[i], nearest.above[i]]).astype(np.int64) for i in range(2)
-    )
+    near_a, near_b = (np.concatenate([nearest.below[i], nearest.above[i]]).astype(np.int64) for i in range(2))
     expected = grid.y[near_a - a[0], near_b - b[0]]
     scale_a, scale_b = float(reference.scale_a), float(reference.scale_b)
     middle_a, middle_b = sum(a) / 2, sum(b) / 2
-    best, fewest = None, len(expected) + 1
-    for total in range(_LAST_SHIFT - 2):
-        unit_of_sum = float(1 << total)
-        mul_a, mul_b = round(scale_a * unit_of_sum), round(scale_b * unit_of_sum)
-        drift = (mul_a - scale_a * unit_of_sum) * middle_a + (mul_b - scale_b * unit_of_sum) * middle_b
+    for total in range(_LAST_SHIFT):
+        one = float(1 << total)
+        mul_a, mul_b = round(scale_a * one), round(scale_b * one)
+        drift = (mul_a - scale_a * one) * middle_a + (mul_b - scale_b * one) * middle_b
         for drop in range(total):
-            add = round(float(reference.constant) * unit_of_sum - drift + ((1 << drop) >> 1))
+            add = round(float(reference.constant) * one - drift + ((1 << drop) >> 1))
             unit = _join(reference, a, b, mul_a, mul_b, add, drop, total - drop, Rounding.HALF_EVEN)
-            errors = int((unit.evaluate(near_a, near_b) != expected).sum())
-            if not errors and np.array_equal(unit.evaluate(grid.a, grid.b), grid.y):
+            if np.array_equal(unit.evaluate(near_a, near_b), expected) and np.array_equal(
+                unit.evaluate(grid.a, grid.b), grid.y
+            ):
                 return unit
-            if errors < fewest:
-                best, fewest = unit, errors
-    assert best is not None
-    return best
+    return None
 
 
-def _plain_form(reference: QLinearAddReference, a: Interval, b: Interval) -> JoinUnit:
-    """The real scales to 24 fraction bits: wrong only where float32 rounding, not the sum, decides."""
-    shift = 24
-    constants = (float(reference.scale_a), float(reference.scale_b), float(reference.constant) + 0.5)
-    mul_a, mul_b, add = (round(c * (1 << shift)) for c in constants)
-    return _join(reference, a, b, mul_a, mul_b, add, 0, shift, Rounding.FLOOR)
-
-
-def _with_exceptions(unit: JoinUnit, grid: _Grid) -> JoinUnit:
-    """The unit with a correction for every pair that it gets wrong."""
-    difference = grid.y - unit.evaluate(grid.a, grid.b)
-    row, column = np.nonzero(difference)
-    exceptions = np.stack([grid.a[row, 0], grid.b[0, column], difference[row, column]], axis=1)
-    return JoinUnit(
-        unit.domain_a, unit.domain_b, unit.mul_a, unit.mul_b, unit.add, unit.drop, unit.shift, unit.rounding,
-        unit.zero_point, unit.lo, unit.hi, exceptions.astype(np.int64),
-    )  # fmt: skip
+def _float_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Interval) -> FloatJoinUnit | None:
+    """The float32 operations themselves, at a binary point at which all their operands are integers."""
+    wide = np.longdouble
+    b_term = (grid.b[0].astype(wide) * wide(reference.scale_b) + wide(reference.constant)).astype(np.float32)
+    parts = [float(reference.scale_a), *b_term.tolist()]
+    shift = max(1, *(float(part).as_integer_ratio()[1].bit_length() - 1 for part in parts))
+    mul_a, *table = (int(part * (1 << shift)) if shift < 1000 else 0 for part in parts)
+    largest = max(abs(a_end) for a_end in a) * abs(mul_a) + max(map(abs, table))
+    try:
+        unit = FloatJoinUnit(
+            domain_a=a,
+            domain_b=b,
+            mul_a=mul_a,
+            b_term=np.array(table, np.int64),
+            shift=shift,
+            binades=max(0, largest.bit_length() - shift),
+            lo=reference.lo,
+            hi=reference.hi,
+        )
+    except (ValueError, OverflowError):  # more than 63 bits
+        return None
+    return unit if np.array_equal(unit.evaluate(grid.a, grid.b), grid.y) else None
 
 
 def _join(
@@ -235,5 +222,4 @@ def _join(
         zero_point=0,
         lo=reference.lo,
         hi=reference.hi,
-        exceptions=_NO_EXCEPTIONS,
     )

@@ -45,7 +45,7 @@ class Cost:
 
 
 class Unit(ABC):
-    """Base of all units: a function of one integer (or of two, ``JoinUnit``)."""
+    """Base of all units: a function of one integer (or of two, ``JoinUnitBase``)."""
 
     kind: ClassVar[str]
 
@@ -298,11 +298,7 @@ class Float24Unit(RequantUnit):
     hi: Int64Array
 
     def __post_init__(self) -> None:
-        if self.shift < 1 or not 0 <= self.binades <= 22:
-            raise ValueError(f"a shift of {self.shift} with {self.binades} binades is not one float32 multiply")
-        product = max(map(abs, self.operand)) * int(self.mantissa.max())
-        if product >= 1 << (self.shift + self.binades):
-            raise ValueError(f"a product of {product} exceeds 2**{self.shift + self.binades}")
+        _check_binades(self.shift, self.binades, max(map(abs, self.operand)) * int(self.mantissa.max()))
         _check(self)
 
     def evaluate(self, x: npt.NDArray[np.integer]) -> Int64Array:
@@ -311,18 +307,8 @@ class Float24Unit(RequantUnit):
         if self.pre_round:
             value = round_to_float32(value)
         product = np.clip(value << self.left, *self.operand) * self.mantissa
-        lifted = product + (1 << (self.shift - 1))
-        nearest, fraction = lifted >> self.shift, lifted & ((1 << self.shift) - 1)
-        magnitude = np.abs(product)
-        window = np.zeros_like(product)
-        for binade in range(self.binades + 1):  # |p| in [2**(shift + binade - 1), 2**(shift + binade))
-            bits = self.shift + binade
-            if bits > MANTISSA_BITS:
-                window = np.where(magnitude >= 1 << (bits - 1), 1 << (bits - MANTISSA_BITS - 1), window)
-        odd = nearest & 1
-        down = odd * (fraction <= window)
-        up = odd * ((1 << self.shift) - fraction <= window)
-        return np.clip(nearest - down + up + self.zero_point, self.lo, self.hi)
+        nearest = round_float32_product(product, self.shift, self.binades)
+        return np.clip(nearest + self.zero_point, self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
         """``shifted``: x at the common binary point before its clip, ``sum``: the product and half."""
@@ -371,12 +357,26 @@ class TableUnit(RequantUnit):
         return Cost(8, 0, self.values.size * _width(_ends(self.values)))
 
 
-@dataclass(frozen=True, eq=False)
-class JoinUnit(Unit):
-    """``clamp(round((a * mul_a[c] + b * mul_b[c] + add[c]) >> drop, >> shift) + zero_point)``, plus exceptions.
+class JoinUnitBase(Unit):
+    """A function of two integers, proved for ``domain_a`` x ``domain_b``."""
 
-    ``drop`` and ``rounding`` as in ``ScaleUnit``. ``exceptions``: int64 (E, 3), rows (a, b, delta); delta is added to
-    the clamped result for that pair of inputs (any channel). Only float32 sums that no linear form follows need them.
+    domain_a: Interval
+    domain_b: Interval
+
+    @abstractmethod
+    def evaluate(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Int64Array:
+        """Results, int64, for a and b of equal shape (..., C) within their domains."""
+
+    @abstractmethod
+    def signals(self) -> dict[str, Interval]:
+        """Interval of every intermediate value, by name, over the whole domain."""
+
+
+@dataclass(frozen=True, eq=False)
+class JoinUnit(JoinUnitBase):
+    """``clamp(round((a * mul_a[c] + b * mul_b[c] + add[c]) >> drop, >> shift) + zero_point)``.
+
+    ``drop`` and ``rounding`` as in ``ScaleUnit``.
     Width: |a| * |mul_a| + |b| * |mul_b| + |add| + 2**(shift + drop), the interval "sum".
     """
 
@@ -393,19 +393,15 @@ class JoinUnit(Unit):
     zero_point: int
     lo: int
     hi: int
-    exceptions: Int64Array
 
     def __post_init__(self) -> None:
         _check(self)
 
     def evaluate(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Int64Array:
-        """Results, int64, for a and b of equal shape (..., C) within their domains."""
+        """See ``JoinUnitBase.evaluate``."""
         a, b = a.astype(np.int64), b.astype(np.int64)
         total = (a * self.mul_a + b * self.mul_b + self.add) >> self.drop
-        y = np.clip(round_shift(total, self.shift, self.rounding) + self.zero_point, self.lo, self.hi)
-        for first, second, delta in self.exceptions:
-            y += delta * ((a == first) & (b == second))
-        return y
+        return np.clip(round_shift(total, self.shift, self.rounding) + self.zero_point, self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
         """``sum``: before the shift, with the rounding's addend."""
@@ -419,14 +415,71 @@ class JoinUnit(Unit):
 
     @property
     def cost(self) -> Cost:
-        """Two multipliers, two adders, the clamp, a comparator per exception."""
+        """Two multipliers, two adders, the clamp."""
         dsp = sum(
             0 if _is_constant_power(mul) else _dsps(_width(domain), _width(_ends(mul)))
             for mul, domain in ((self.mul_a, self.domain_a), (self.mul_b, self.domain_b))
         )
         width = _width(self.signals()["sum"])
-        lut = width * (2 if self.rounding is Rounding.FLOOR else 3) + 16 + 6 * len(self.exceptions)
+        lut = width * (2 if self.rounding is Rounding.FLOOR else 3) + 16
         return Cost(lut, dsp, _rom_bits(self.mul_a, self.mul_b, self.add))
+
+
+@dataclass(frozen=True, eq=False)
+class FloatJoinUnit(JoinUnitBase):
+    """``clip(rint(float32(a * scale_a + inner(b))))`` in integers: the last of two float32 operations, whatever the scales.
+
+    ``p = a * mul_a + b_term[b - domain_b[0]]`` is the exact sum at the binary point ``shift``; the memory ``b_term``
+    holds the first operation's float32 results. Rounding to 24 bits and then half to even is done as in ``Float24Unit``.
+    Needed where the ratio of scales makes many sums tie, which float32 breaks irregularly. Width: the interval "sum".
+    """
+
+    kind: ClassVar[str] = "float_join"
+
+    domain_a: Interval
+    domain_b: Interval
+    mul_a: int
+    b_term: Int64Array
+    shift: int
+    binades: int
+    lo: int
+    hi: int
+
+    def __post_init__(self) -> None:
+        _check_binades(self.shift, self.binades, max(map(abs, self.signals()["product"])))
+        _check(self)
+
+    def evaluate(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Int64Array:
+        """See ``JoinUnitBase.evaluate``."""
+        product = a.astype(np.int64) * self.mul_a + self.b_term[b.astype(np.int64) - self.domain_b[0]]
+        return np.clip(round_float32_product(product, self.shift, self.binades), self.lo, self.hi)
+
+    def signals(self) -> dict[str, Interval]:
+        """``product``: the exact sum, ``sum``: that and half."""
+        ends = _hull(a * self.mul_a + term for a in self.domain_a for term in _ends(self.b_term))
+        return {"product": ends, "sum": (ends[0], ends[1] + (1 << (self.shift - 1)))}
+
+    @property
+    def cost(self) -> Cost:
+        """One multiplier, the memory, the tie logic of ``Float24Unit``."""
+        rom = self.b_term.size * _width(_ends(self.b_term))
+        return Cost(250 + _width(self.signals()["sum"]), _dsps(_width(self.domain_a), MANTISSA_BITS + 1), rom)
+
+
+def round_float32_product(product: Int64Array, shift: int, binades: int) -> Int64Array:
+    """``rint(float32(product / 2**shift))`` in integers for |product| < 2**(shift + binades); see ``Float24Unit``."""
+    lifted = product + (1 << (shift - 1))
+    nearest, fraction = lifted >> shift, lifted & ((1 << shift) - 1)
+    magnitude = np.abs(product)
+    window = np.zeros_like(product)
+    for binade in range(binades + 1):  # |p| in [2**(shift + binade - 1), 2**(shift + binade))
+        bits = shift + binade
+        if bits > MANTISSA_BITS:
+            window = np.where(magnitude >= 1 << (bits - 1), 1 << (bits - MANTISSA_BITS - 1), window)
+    odd = nearest & 1
+    down = odd * (fraction <= window)
+    up = odd * ((1 << shift) - fraction <= window)
+    return nearest - down + up
 
 
 def round_to_float32(value: Int64Array) -> Int64Array:
@@ -447,10 +500,17 @@ def collapse(values: Iterable[int] | Int64Array) -> Int64Array:
     return array[:1] if (array == array[0]).all() else array
 
 
-def _check(unit: ShiftUnit | ScaleUnit | Float24Unit | JoinUnit) -> None:
+def _check(unit: ShiftUnit | ScaleUnit | Float24Unit | JoinUnit | FloatJoinUnit) -> None:
     for name, (lo, hi) in unit.signals().items():
         if lo < -_LIMIT or hi >= _LIMIT:
             raise ValueError(f"{unit.kind}: {name} reaches {lo}..{hi}, more than 63 bits")
+
+
+def _check_binades(shift: int, binades: int, product: int) -> None:
+    if shift < 1 or not 0 <= binades <= 22:
+        raise ValueError(f"a shift of {shift} with {binades} binades is not one float32 operation")
+    if product >= 1 << (shift + binades):
+        raise ValueError(f"a product of {product} exceeds 2**{shift + binades}")
 
 
 def _zip(*arrays: Int64Array) -> Iterable[tuple[int, ...]]:

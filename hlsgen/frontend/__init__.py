@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hlsgen.frontend import elementwise, layers, qdq, qonnx, qoperator
 from hlsgen.frontend.model import Model, read
-from hlsgen.frontend.tracer import Handler, InputLayout, InputLayoutNeeded, Tracer
+from hlsgen.frontend.tracer import Handler, InputLayout, InputLayoutNeededError, Tracer
 from hlsgen.graph.graph import Graph
 
 HANDLERS: dict[str, tuple[str, Handler]] = {
@@ -29,7 +29,8 @@ def load(path: str | Path) -> Graph:
 def trace(model: Model) -> Graph:
     """The graph of a model that has been read.
 
-    The model is walked twice: the first walk learns which nodes are multiply-accumulates, joins or pools on integers, so
+    The model is walked twice: the first walk learns which nodes are multiply-accumulates, joins or pools on integers,
+    so
     that the second knows what follows the last of them and leaves it to the CPU.
     """
     layout: InputLayout | None = None
@@ -39,7 +40,7 @@ def trace(model: Model) -> Graph:
         tracer = Tracer(model, HANDLERS, tail, layout)
         try:
             graph = tracer.walk()
-        except InputLayoutNeeded as needed:
+        except InputLayoutNeededError as needed:
             layout = InputLayout(needed.order, needed.shape)
             continue
         passes += 1

@@ -113,7 +113,8 @@ class GraphBuilder:
         first, second = self.tensors[a], self.tensors[b]
         if isinstance(reference, QLinearAddReference):
             corners = reference.evaluate(
-                np.array([first.lo, first.lo, first.hi, first.hi]), np.array([second.lo, second.hi, second.lo, second.hi])
+                np.array([first.lo, first.lo, first.hi, first.hi]),
+                np.array([second.lo, second.hi, second.lo, second.hi]),
             )
             lo, hi = int(corners.min()), int(corners.max())
         else:
@@ -178,9 +179,7 @@ class GraphBuilder:
             return int(values.min()), int(values.max())
         if isinstance(reference, AffineReference):
             channels = max(len(reference.scale), len(reference.offset), lo.size)
-            ends = [
-                reference.value(int(bound[c % bound.size]), c) for c in range(channels) for bound in (lo, hi)
-            ]
+            ends = [reference.value(int(bound[c % bound.size]), c) for c in range(channels) for bound in (lo, hi)]
             return min(ends), max(ends)
         channels = max(lo.size, len(reference.multiplier))
         ends_array = reference.evaluate(np.stack([np.broadcast_to(lo, channels), np.broadcast_to(hi, channels)]))
@@ -205,7 +204,8 @@ class GraphBuilder:
         type = QuantType.for_range(min(int(lo.min()), 0), max(int(hi.max()), 0))
         if type.bits > WIDEST_ACCUMULATOR:
             raise UnsupportedError(
-                f"node {name!r}: its sums need {type.bits} bits; hlsgen builds accumulators of at most {WIDEST_ACCUMULATOR}. "
+                f"node {name!r}: its sums need {type.bits} bits; hlsgen builds accumulators of at most "
+                f"{WIDEST_ACCUMULATOR}. "
                 "Use narrower weights, activations or biases."
             )
         tensor = self._tensor(output, shape, type, int(lo.min()), int(hi.max()))
@@ -234,6 +234,6 @@ def _clipped(reference: Reference | JoinReference, lo: int, hi: int) -> Any:
     if isinstance(reference, TableReference):
         return replace(reference, values=np.clip(reference.values, lo, hi))
     if isinstance(reference, AffineReference):
-        tighter = (tuple(min(max(b, lo), hi) for b in bounds) for bounds in (reference.lo, reference.hi))
-        return replace(reference, **dict(zip(("lo", "hi"), tighter, strict=True)))
+        lower, upper = (tuple(min(max(b, lo), hi) for b in bounds) for bounds in (reference.lo, reference.hi))
+        return replace(reference, lo=lower, hi=upper)
     return replace(reference, lo=min(max(reference.lo, lo), hi), hi=min(max(reference.hi, lo), hi))

@@ -74,7 +74,9 @@ def compose(scale: Fractions, offset: Fractions, steps: Sequence[Step], name: st
             low, high = spread(lower, count), spread(upper, count)
             scale = tuple(s * f for s, f in zip(spread(scale, count), m, strict=True))
             offset = tuple(o * f + c for o, f, c in zip(spread(offset, count), m, a, strict=True))
-            moved = [[None if b is None else b * f + c for b, f, c in zip(bound, m, a, strict=True)] for bound in (low, high)]
+            moved = [
+                [None if b is None else b * f + c for b, f, c in zip(bound, m, a, strict=True)] for bound in (low, high)
+            ]
             lower = tuple(moved[f < 0][c] for c, f in enumerate(m))
             upper = tuple(moved[f >= 0][c] for c, f in enumerate(m))
         elif step.clip is not None:
@@ -83,14 +85,19 @@ def compose(scale: Fractions, offset: Fractions, steps: Sequence[Step], name: st
             upper = tuple(_clamp(b, floor, ceiling) if b is not None else ceiling for b in upper)
         else:
             raise UnsupportedError(
-                f"node {name!r}: {step.name} is applied to a sum that no quantizer has closed, and is not a piecewise-linear "
-                f"function. Put a quantizer (QuantizeLinear or Quant) between the layer and {step.name}; it then becomes a table."
+                f"node {name!r}: {step.name} is applied to a sum that no quantizer has closed, and is not a "
+                "piecewise-linear "
+                f"function. Put a quantizer (QuantizeLinear or Quant) between the layer and {step.name}; it then "
+                "becomes a table."
             )
     return Affine(scale, offset, lower, upper)
 
 
 def close(view: FloatView, quantizer: Quantizer, tensor: Tensor) -> Reference:
-    """The reference of ``quantizer(view)``. ``tensor`` is the view's integer tensor, already in the frame the constants need."""
+    """The reference of ``quantizer(view)``.
+
+    ``tensor`` is the view's integer tensor, already in the frame the constants need.
+    """
     if isinstance(view.base, Quantized) and tensor.type.bits <= TABLE_BITS:
         return _table(view.base, view.steps, quantizer, tensor)
     if isinstance(view.base, Accumulated):
@@ -106,7 +113,8 @@ def close(view: FloatView, quantizer: Quantizer, tensor: Tensor) -> Reference:
         nonlinear = next((step.name for step in view.steps if step.affine is None and step.clip is None), None)
         if nonlinear is not None:
             raise UnsupportedError(
-                f"tensor {view.tensor!r}: {nonlinear} is applied to {tensor.type.bits}-bit integers; its table may have at most "
+                f"tensor {view.tensor!r}: {nonlinear} is applied to {tensor.type.bits}-bit integers; its table "
+                "may have at most "
                 f"{TABLE_BITS} bits of input. Quantize the tensor to {TABLE_BITS} bits or fewer."
             )
     return _affine(compose(scale, offset, view.steps, view.tensor), quantizer)
@@ -134,7 +142,9 @@ def close_join(view: JoinView, quantizer: Quantizer, builder: GraphBuilder, a: s
     return _affine_join(view, quantizer, builder.bounds(a), builder.bounds(b))
 
 
-def close_constant_join(view: ConstantJoinView, channel_constant: npt.NDArray[np.int64], quantizer: Quantizer, tensor: Tensor) -> TableReference:
+def close_constant_join(
+    view: ConstantJoinView, channel_constant: npt.NDArray[np.int64], quantizer: Quantizer, tensor: Tensor
+) -> TableReference:
     """QLinearAdd of a tensor and a constant, whose integers are ``channel_constant`` (1 or C entries), as tables."""
     assert isinstance(view.a.base, Quantized)
     constant = Quantized(
@@ -189,7 +199,9 @@ def _integer_bounds(clips: Sequence[Step], quantizer: Quantizer) -> tuple[int, i
     for step in clips:
         assert step.clip is not None
         floor, ceiling = (
-            None if bound is None else int(quantizer.quantize(np.array([[np.float32(bound)]], np.float32))[0].ravel()[0])
+            None
+            if bound is None
+            else int(quantizer.quantize(np.array([[np.float32(bound)]], np.float32))[0].ravel()[0])
             for bound in step.clip
         )
         lo = lo if floor is None else min(max(lo, floor), quantizer.type.max)
@@ -246,8 +258,6 @@ def _affine_join(view: JoinView, quantizer: Quantizer, bounds_a: Bounds, bounds_
             )
         operands.append(affine)
     total = compose((Fraction(1),), (Fraction(0),), view.steps, view.name)
-    if quantizer.rounding is Rounding.SIGN:
-        raise UnsupportedError(f"node {view.name!r}: a sum of two tensors closed by a bipolar quantizer is not supported.")
     if len(set(total.lower)) > 1 or len(set(total.upper)) > 1 or quantizer.scale.size > 1:
         raise UnsupportedError(
             f"node {view.name!r}: clips or output scales that differ per channel after a sum are not supported. "
@@ -261,19 +271,26 @@ def _affine_join(view: JoinView, quantizer: Quantizer, bounds_a: Bounds, bounds_
     beta = tuple(view.sign * s * o / step for s, o in zip(spread(operands[1].scale, count), outer, strict=True))
     gamma = tuple(
         (o * (p + view.sign * q) + t) / step + inside
-        for p, q, o, t in zip(spread(operands[0].offset, count), spread(operands[1].offset, count), outer, shift_in, strict=True)
+        for p, q, o, t in zip(
+            spread(operands[0].offset, count), spread(operands[1].offset, count), outer, shift_in, strict=True
+        )
     )
     clip = _affine(Affine((Fraction(0),), (Fraction(0),), total.lower, total.upper), quantizer)
     reach_a, reach_b = (int(max(np.abs(bound).max() for bound in bounds)) for bounds in (bounds_a, bounds_b))
     shift = _grid(alpha, beta, gamma, reach_a, reach_b, view.name)
-    grid = 1 << shift
+
+    def on_grid(part: Fractions) -> npt.NDArray[np.int64]:
+        return np.array([round_fraction(f * (1 << shift), Rounding.HALF_EVEN) for f in part], np.int64)
+
     return AffineJoinReference(
-        *(np.array([round_fraction(f * grid, Rounding.HALF_EVEN) for f in part], np.int64) for part in (alpha, beta, gamma)),
-        shift=shift,
-        rounding=quantizer.rounding,
-        zero_point=0 if quantizer.inside else quantizer.zero_point,
-        lo=clip.lo[0],
-        hi=clip.hi[0],
+        on_grid(alpha),
+        on_grid(beta),
+        on_grid(gamma),
+        shift,
+        quantizer.rounding,
+        0 if quantizer.inside or quantizer.rounding is Rounding.SIGN else quantizer.zero_point,
+        clip.lo[0],
+        clip.hi[0],
     )
 
 
@@ -292,13 +309,12 @@ def _grid(alpha: Fractions, beta: Fractions, gamma: Fractions, reach_a: int, rea
         shift = bound
     if largest * (1 << shift) >= _FLOAT64_SUMS:
         raise UnsupportedError(
-            f"node {name!r}: the sum of two accumulators spans more than 53 bits. Quantize one operand before the addition."
+            f"node {name!r}: the sum of two accumulators spans more than 53 bits. Quantize one operand before the "
+            "addition."
         )
     return shift
 
 
 def type_of(dtype: str) -> QuantType:
     """The integer type of an ONNX element type's name ("int8", "uint4", ...). Raises KeyError for others."""
-    return {
-        f"{sign}int{bits}": QuantType(bits, signed=not sign) for sign in ("", "u") for bits in (2, 4, 8, 16)
-    }[dtype]
+    return {f"{sign}int{bits}": QuantType(bits, signed=not sign) for sign in ("", "u") for bits in (2, 4, 8, 16)}[dtype]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hlsgen.frontend import qdq
 from hlsgen.frontend.model import Node
-from hlsgen.frontend.tracer import Handler, NotHardware, Tracer
+from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
 from hlsgen.frontend.values import (
     Constant,
     ConstantJoinView,
@@ -32,11 +32,11 @@ Chain = FloatView | JoinView | ConstantJoinView
 
 
 def operand(tracer: Tracer, node: Node, index: int = 0) -> Chain:
-    """The view at an input. Raises NotHardware for a host value, a constant or a pending concatenation."""
+    """The view at an input. Raises NotHardwareError for a host value, a constant or a pending concatenation."""
     value = tracer.value(node, index)
     if isinstance(value, FloatView | JoinView | ConstantJoinView):
         return value
-    raise NotHardware(tracer.why_not(value))
+    raise NotHardwareError(tracer.why_not(value))
 
 
 def frame_tensor(view: Chain) -> str:
@@ -79,7 +79,8 @@ def arithmetic(tracer: Tracer, node: Node) -> None:
         and not view.steps
     )
     if quantized_sum:
-        assert isinstance(view, FloatView) and isinstance(constant, QuantConstant)
+        assert isinstance(view, FloatView)
+        assert isinstance(constant, QuantConstant)
         tracer.values[node.outputs[0]] = ConstantJoinView(view, constant, view.layout)
         return
     array = constant.floats if isinstance(constant, QuantConstant) else constant.array.astype(np.float32)
@@ -102,7 +103,7 @@ def _arithmetic_step(node: Node, values: Float32Array, swapped: bool) -> Step:
             if swapped:
                 return Step("Div", lambda x: values / x, channels=values.size)
             if not values.all():
-                raise NotHardware("it divides by zero")
+                raise NotHardwareError("it divides by zero")
             inverse = tuple(1 / f for f in fractions(values))
             return Step("Div", lambda x: x / values, (inverse, (Fraction(0),)), None, values.size)
 
@@ -110,14 +111,18 @@ def _arithmetic_step(node: Node, values: Float32Array, swapped: bool) -> Step:
 def join(tracer: Tracer, node: Node) -> JoinView:
     """Add or Sub of two views."""
     if node.op_type not in ("Add", "Sub"):
-        raise NotHardware(f"{node.op_type} of two computed tensors has no kernel")
+        raise NotHardwareError(f"{node.op_type} of two computed tensors has no kernel")
     a, b = (tracer.value(node, i) for i in (0, 1))
     for value in (a, b):
         if not isinstance(value, FloatView):
-            raise NotHardware(tracer.why_not(value))
-    assert isinstance(a, FloatView) and isinstance(b, FloatView)
+            raise NotHardwareError(tracer.why_not(value))
+    assert isinstance(a, FloatView)
+    assert isinstance(b, FloatView)
     if a.layout.index.shape != b.layout.index.shape or not (a.layout.index == b.layout.index).all():
-        raise NotHardware("its two operands differ in shape or in the order of their elements; broadcasting between tensors has no kernel")
+        raise NotHardwareError(
+            "its two operands differ in shape or in the order of their elements; broadcasting between tensors "
+            "has no kernel"
+        )
     tracer.mark_heavy()
     return JoinView(a, b, -1 if node.op_type == "Sub" else 1, a.layout, node.name)
 
@@ -136,7 +141,8 @@ def batch_normalization(tracer: Tracer, node: Node) -> None:
 
     multiply64 = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
     add = [
-        Fraction(float(b)) - Fraction(float(m)) * Fraction(float(f)) for b, m, f in zip(beta, mean, multiply64, strict=True)
+        Fraction(float(b)) - Fraction(float(m)) * Fraction(float(f))
+        for b, m, f in zip(beta, mean, multiply64, strict=True)
     ]
     order = per_channel(np.arange(gamma.size)) if gamma.size > 1 else np.zeros(1, np.int64)
     g, b, m, v = (a.astype(np.float32)[order] for a in (gamma, beta, mean, variance))
@@ -155,7 +161,7 @@ def batch_normalization(tracer: Tracer, node: Node) -> None:
 def _required(tracer: Tracer, node: Node, index: int) -> Array:
     array = tracer.constant(node, index)
     if array is None:
-        raise NotHardware(f"its input {index} is missing")
+        raise NotHardwareError(f"its input {index} is missing")
     return array.ravel()
 
 
@@ -165,11 +171,15 @@ def relu(tracer: Tracer, node: Node) -> None:
 
 
 def clip(tracer: Tracer, node: Node) -> None:
-    """Clip with constant bounds, as attributes (before operator set 11) or inputs; also on integers between quantizers."""
+    """Clip with constant bounds, as attributes (before operator set 11) or inputs; also on integers between
+    quantizers.
+    """
     if isinstance(tracer.value(node, 0), IntValue):
         qdq.clip_integers(tracer, node)
         return
-    lower, upper = (tracer.constant(node, i) if node.input(i) else node.attribute(key) for i, key in ((1, "min"), (2, "max")))
+    lower, upper = (
+        tracer.constant(node, i) if node.input(i) else node.attribute(key) for i, key in ((1, "min"), (2, "max"))
+    )
     _clip(tracer, node, *(None if b is None else np.asarray(b).reshape(-1)[0] for b in (lower, upper)))
 
 
@@ -200,11 +210,20 @@ UNARY: dict[str, Unary] = {
     "Tanh": lambda x, a: np.tanh(x),
     "LeakyRelu": lambda x, a: np.where(x >= 0, x, np.float32(a.get("alpha", 0.01)) * x),
     "Elu": lambda x, a: np.where(x >= 0, x, np.float32(a.get("alpha", 1.0)) * (np.exp(x) - np.float32(1))),
-    "Selu": lambda x, a: np.float32(a.get("gamma", 1.0507010221481323))
-    * np.where(x > 0, x, np.float32(a.get("alpha", 1.6732631921768188)) * (np.exp(x) - np.float32(1))),
-    "Celu": lambda x, a: np.maximum(x, np.float32(0))
-    + np.minimum(np.float32(0), np.float32(a.get("alpha", 1.0)) * (np.exp(x / np.float32(a.get("alpha", 1.0))) - np.float32(1))),
-    "HardSigmoid": lambda x, a: np.clip(np.float32(a.get("alpha", 0.2)) * x + np.float32(a.get("beta", 0.5)), 0, 1).astype(np.float32),
+    "Selu": lambda x, a: (
+        np.float32(a.get("gamma", 1.0507010221481323))
+        * np.where(x > 0, x, np.float32(a.get("alpha", 1.6732631921768188)) * (np.exp(x) - np.float32(1)))
+    ),
+    "Celu": lambda x, a: (
+        np.maximum(x, np.float32(0))
+        + np.minimum(
+            np.float32(0),
+            np.float32(a.get("alpha", 1.0)) * (np.exp(x / np.float32(a.get("alpha", 1.0))) - np.float32(1)),
+        )
+    ),
+    "HardSigmoid": lambda x, a: np.clip(
+        np.float32(a.get("alpha", 0.2)) * x + np.float32(a.get("beta", 0.5)), 0, 1
+    ).astype(np.float32),
     "HardSwish": lambda x, a: x * np.clip(x * np.float32(1 / 6) + np.float32(0.5), 0, 1).astype(np.float32),
     "Softplus": lambda x, a: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, np.float32(0)),
     "Softsign": lambda x, a: x / (np.float32(1) + np.abs(x)),
@@ -231,7 +250,9 @@ def unary(tracer: Tracer, node: Node) -> None:
     """A function of one number: the float32 operator, later tabulated over all values of its integer input."""
     view = operand(tracer, node)
     function, attributes = UNARY[node.op_type], node.attributes
-    tracer.values[node.outputs[0]] = view.then(Step(node.op_type, lambda x: np.asarray(function(x, attributes), np.float32)))
+    tracer.values[node.outputs[0]] = view.then(
+        Step(node.op_type, lambda x: np.asarray(function(x, attributes), np.float32))
+    )
 
 
 def prelu(tracer: Tracer, node: Node) -> None:
@@ -245,7 +266,7 @@ def prelu(tracer: Tracer, node: Node) -> None:
 def _slope(tracer: Tracer, node: Node) -> Array:
     array = tracer.constant(node, 1)
     if array is None:
-        raise NotHardware("its slope is missing")
+        raise NotHardwareError("its slope is missing")
     return array
 
 
@@ -253,7 +274,7 @@ def power(tracer: Tracer, node: Node) -> None:
     """x to a constant power."""
     view, exponent = operand(tracer, node), tracer.constant(node, 1)
     if exponent is None or exponent.size != 1:
-        raise NotHardware("its exponent is not one constant")
+        raise NotHardwareError("its exponent is not one constant")
     value = np.float32(exponent.ravel()[0])
     tracer.values[node.outputs[0]] = view.then(Step("Pow", lambda x: np.power(x, value)))
 
@@ -262,13 +283,13 @@ def cast(tracer: Tracer, node: Node) -> None:
     """A view is a real number already; casting it to a float type changes nothing."""
     value: View | HostValue = operand(tracer, node)
     if int(node.attribute("to", 1)) not in (1, 10, 11):
-        raise NotHardware("it casts to a type that is not floating point")
+        raise NotHardwareError("it casts to a type that is not floating point")
     tracer.values[node.outputs[0]] = value
 
 
 HANDLERS: dict[str, tuple[str, Handler]] = {
-    **{name: ("", arithmetic) for name in ("Add", "Sub", "Mul", "Div")},
-    **{name: ("", unary) for name in UNARY},
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), ("", arithmetic)),
+    **dict.fromkeys(UNARY, ("", unary)),
     "BatchNormalization": ("", batch_normalization),
     "Relu": ("", relu),
     "Clip": ("", clip),

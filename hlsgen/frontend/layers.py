@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend.model import Node
 from hlsgen.frontend.movement import MOVEMENTS, movement
-from hlsgen.frontend.tracer import Handler, NotHardware, Tracer
+from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
 from hlsgen.frontend.values import (
     Accumulated,
     ConcatView,
@@ -37,17 +37,20 @@ _BIAS_TOLERANCE = 1e-6
 
 
 def weights_of(tracer: Tracer, node: Node, index: int) -> QuantConstant:
-    """Quantized constant weights at an input. Float integers (all weights whole numbers) count as quantized with scale 1."""
+    """Quantized constant weights at an input.
+
+    Float integers (all weights whole numbers) count as quantized with scale 1.
+    """
     value = tracer.value(node, index)
     if isinstance(value, QuantConstant):
         return value
     if isinstance(value, Constant):
         if value.array.dtype.kind == "f" and not (np.rint(value.array) == value.array).all():
-            raise NotHardware("its weights are floating point: no quantizer stands before them")
+            raise NotHardwareError("its weights are floating point: no quantizer stands before them")
         if value.array.dtype.kind in "fi":
             one = np.ones(1, np.float32)
             return QuantConstant(value.array.astype(np.int64), one, np.zeros(1, np.int64), "")
-    raise NotHardware("its weights are not constant")
+    raise NotHardwareError("its weights are not constant")
 
 
 def conv(tracer: Tracer, node: Node) -> None:
@@ -58,18 +61,23 @@ def conv(tracer: Tracer, node: Node) -> None:
     tracer.values[node.outputs[0]] = convolve(tracer, node, view, base, weights, bias)
 
 
-def convolve(tracer: Tracer, node: Node, view: FloatView, base: Quantized, weights: QuantConstant, bias: Any) -> FloatView:
+def convolve(
+    tracer: Tracer, node: Node, view: FloatView, base: Quantized, weights: QuantConstant, bias: Any
+) -> FloatView:
     """Emit a convolution of a plain quantized view; the result reads the accumulator as a real number."""
     axes = weights.integers.ndim - 2
     if axes not in (1, 2):
-        raise UnsupportedError(f"{node}: convolutions over {axes} axes are not supported; hlsgen builds 1-D and 2-D ones.")
+        raise UnsupportedError(
+            f"{node}: convolutions over {axes} axes are not supported; hlsgen builds 1-D and 2-D ones."
+        )
     x, shape = tracer.planar(view, axes)
     centered = weights.centered if axes == 2 else weights.centered[:, :, None, :]
     groups = int(node.attribute("group", 1))
     outputs, per_group, *kernel = centered.shape
     if groups < 1 or per_group * groups != shape[2] or outputs % groups:
         raise UnsupportedError(
-            f"{node}: weights {list(weights.shape)} with {groups} groups do not fit an input of {shape[2]} channels. The model is damaged."
+            f"{node}: weights {list(weights.shape)} with {groups} groups do not fit an input of {shape[2]} "
+            "channels. The model is damaged."
         )
     geometry = window(node, (kernel[0], kernel[1]), shape[:2], axes)
     scale, qlinear = _scales(base, weights, outputs)
@@ -90,7 +98,7 @@ def gemm(tracer: Tracer, node: Node) -> None:
     weights = weights_of(tracer, node, 1)
     view, base = tracer.quantized(tracer.view(node, 0))
     if node.attribute("transA", 0):
-        raise NotHardware("transA is set")
+        raise NotHardwareError("transA is set")
     if node.attribute("transB", 0):
         weights = weights.moved(lambda a: a.T)
     bias, beta = tracer.value(node, 2), float(node.attribute("beta", 1.0))
@@ -104,7 +112,7 @@ def gemm(tracer: Tracer, node: Node) -> None:
 def matmul(tracer: Tracer, node: Node) -> None:
     """MatMul of a view by constant weights."""
     if isinstance(tracer.value(node, 0), Constant | QuantConstant):
-        raise NotHardware("its first operand is the constant; only activations times weights are built")
+        raise NotHardwareError("its first operand is the constant; only activations times weights are built")
     weights = weights_of(tracer, node, 1)
     view, base = tracer.quantized(tracer.view(node, 0))
     tracer.values[node.outputs[0]] = dense(tracer, node, view, base, weights, None, np.float32(1))
@@ -124,7 +132,8 @@ def dense(
         weights = weights.moved(lambda a: a[0])
     if weights.integers.ndim != 2 or weights.shape[0] != view.layout.index.shape[-1]:
         raise UnsupportedError(
-            f"{node}: weights {list(weights.shape)} do not fit an input whose last axis has {view.layout.index.shape[-1]} elements. "
+            f"{node}: weights {list(weights.shape)} do not fit an input whose last axis has "
+            f"{view.layout.index.shape[-1]} elements. "
             "The model is damaged, or multiplies by a batch of matrices, which hlsgen does not build."
         )
     x, order = tracer.rows(view)
@@ -142,7 +151,9 @@ def dense(
     )
     tracer.mark_heavy()
     shape = (*view.layout.index.shape[:-1], outputs)
-    return FloatView(tensor, Layout(np.arange(int(np.prod(shape))).reshape(shape)), _accumulated(scale, offset, qlinear))
+    return FloatView(
+        tensor, Layout(np.arange(int(np.prod(shape))).reshape(shape)), _accumulated(scale, offset, qlinear)
+    )
 
 
 def _accumulated(scale: Fractions, offset: Fractions, qlinear: QLinearScale | None) -> Accumulated:
@@ -150,10 +161,12 @@ def _accumulated(scale: Fractions, offset: Fractions, qlinear: QLinearScale | No
 
 
 def _scales(base: Quantized, weights: QuantConstant, outputs: int) -> tuple[Fractions, QLinearScale | None]:
-    """Exact accumulator scale per output channel (axis 0 of the weights), and QLinear's float32 product where it is REF."""
+    """Exact accumulator scale per output channel (axis 0 of the weights), and QLinear's float32 product where it
+    is REF.
+    """
     full = np.broadcast_to(weights.scale, weights.shape).reshape(outputs, -1).astype(np.float32)
     if not (full == full[:, :1]).all():
-        raise NotHardware("its weight scales differ within an output channel (blocked quantization)")
+        raise NotHardwareError("its weight scales differ within an output channel (blocked quantization)")
     w_scale = full[:, 0] if not (full[:, 0] == full[0, 0]).all() else full[:1, 0]
     scale = tuple(Fraction(float(base.scale)) * Fraction(float(w)) for w in w_scale)
     qlinear = None
@@ -177,23 +190,29 @@ def _bias(
         steps = np.broadcast_to(bias.scale.ravel(), outputs).astype(np.float64)
         product = np.broadcast_to([float(s) for s in scale], outputs)
         exact = all(
-            Fraction(float(s)) == p for s, p in zip(steps, np.broadcast_to(np.array(scale, object), outputs), strict=True)
+            Fraction(float(s)) == p
+            for s, p in zip(steps, np.broadcast_to(np.array(scale, object), outputs), strict=True)
         )
         if exact or (qlinear and (np.abs(steps - product) <= _BIAS_TOLERANCE * np.abs(product)).all()):
             return integers.copy(), (Fraction(0),)
     elif isinstance(bias, Constant):
         floats = np.asarray(bias.array, np.float32).ravel()
     else:
-        raise NotHardware("its bias is not constant")
+        raise NotHardwareError("its bias is not constant")
     if floats.size not in (1, outputs):
-        raise UnsupportedError(f"{node}: a bias of {floats.size} elements does not fit {outputs} outputs. The model is damaged.")
+        raise UnsupportedError(
+            f"{node}: a bias of {floats.size} elements does not fit {outputs} outputs. The model is damaged."
+        )
     if not floats.any():
         return none, (Fraction(0),)
     return none, tuple(Fraction(float(v)) for v in floats)
 
 
 def window(node: Node, kernel: tuple[int, int], frame: Sequence[int], axes: int) -> Geometry:
-    """The node's window on a frame (H, W); 1-D ones slide along W. ``auto_pad`` and ``ceil_mode`` become explicit padding."""
+    """The node's window on a frame (H, W); 1-D ones slide along W.
+
+    ``auto_pad`` and ``ceil_mode`` become explicit padding.
+    """
 
     def pair(name: str) -> tuple[int, int]:
         values = [int(v) for v in node.attribute(name, [1] * axes)]
@@ -225,7 +244,9 @@ def window(node: Node, kernel: tuple[int, int], frame: Sequence[int], axes: int)
             pads[axis + 2] += max((outputs - 1) * strides[axis] - span, 0)
     geometry = Geometry(kernel, strides, dilations, (pads[0], pads[1], pads[2], pads[3]))
     if min(geometry.output(frame[0], frame[1])) < 1:
-        raise UnsupportedError(f"{node}: its window does not fit an input of {frame[0]} x {frame[1]}. The model is damaged.")
+        raise UnsupportedError(
+            f"{node}: its window does not fit an input of {frame[0]} x {frame[1]}. The model is damaged."
+        )
     return geometry
 
 
@@ -246,11 +267,13 @@ def max_pool(tracer: Tracer, node: Node) -> None:
         if any(step.affine is not None and min(step.affine[0]) < 0 for step in view.steps) or any(
             step.affine is None and step.clip is None for step in view.steps
         ):
-            raise NotHardware("its operand's function may decrease, so the maximum cannot be taken on integers; quantize before it")
+            raise NotHardwareError(
+                "its operand's function may decrease, so the maximum cannot be taken on integers; quantize before it"
+            )
         if isinstance(view.base, Accumulated) and min(view.base.scale) < 0:
-            raise NotHardware("its operand's scale is negative; quantize before it")
+            raise NotHardwareError("its operand's scale is negative; quantize before it")
     if len([o for o in node.outputs if o]) > 1:
-        raise NotHardware("it also returns indices")
+        raise NotHardwareError("it also returns indices")
     kernel, axes = _pool_kernel(node)
     x, shape = tracer.planar(view, axes)
     tensor = tracer.builder.maxpool(node.name, x, window(node, kernel, shape[:2], axes), node.outputs[0])
@@ -262,7 +285,9 @@ def max_pool(tracer: Tracer, node: Node) -> None:
     else:
         tracer.values[node.outputs[0]] = replace(view, tensor=tensor, layout=layout)
         if isinstance(view.base, Quantized) and not view.steps:
-            tracer.record(node.outputs[0], IntValue(tensor, layout, ""), view.base.scale, view.base.zero_point, True)
+            tracer.record(
+                node.outputs[0], IntValue(tensor, layout, ""), np.asarray(view.base.scale), view.base.zero_point, True
+            )
 
 
 def _pooled_layout(tracer: Tracer, tensor: str, axes: int) -> Layout:
@@ -290,7 +315,7 @@ def _counts(geometry: Geometry, frame: Sequence[int], include_padding: bool) -> 
         starts = np.arange(geometry.output(frame[0], frame[1])[axis]) * geometry.strides[axis] - geometry.pads[axis]
         taps = starts[:, None] + np.arange(geometry.kernel[axis]) * geometry.dilations[axis]
         counts.append(((taps >= 0) & (taps < frame[axis])).sum(axis=1))
-    return np.multiply.outer(*counts)
+    return np.asarray(np.multiply.outer(counts[0], counts[1]))
 
 
 def _sum_view(
@@ -318,7 +343,9 @@ def reduce_mean(tracer: Tracer, node: Node) -> None:
     parameter = tracer.constant(node, 1)
     axes = sorted(int(a) % rank for a in (np.ravel(parameter) if parameter is not None else node.attribute("axes", [])))
     if axes != list(range(2, rank)):
-        raise NotHardware(f"it averages over axes {axes}; only a mean over all spatial axes of (batch, channels, ...) is built")
+        raise NotHardwareError(
+            f"it averages over axes {axes}; only a mean over all spatial axes of (batch, channels, ...) is built"
+        )
     _global_average(tracer, node, view, bool(node.attribute("keepdims", 1)), False)
 
 
@@ -326,7 +353,7 @@ def _global_average(tracer: Tracer, node: Node, view: FloatView, keep_axes: bool
     view, base = tracer.quantized(view)
     axes = view.layout.index.ndim - 1
     if axes not in (1, 2):
-        raise NotHardware("it has no spatial axes to average over")
+        raise NotHardwareError("it has no spatial axes to average over")
     x, shape = tracer.planar(view, axes)
     geometry = Geometry((shape[0], shape[1]))
     result = _sum_view(tracer, node, x, geometry, base, np.array([[shape[0] * shape[1]]]), axes, qlinear)
@@ -343,12 +370,12 @@ def concat(tracer: Tracer, node: Node) -> None:
         if isinstance(part, IntValue):
             part = FloatView(part.tensor, part.layout, Quantized(np.float32(1), 0, part.dtype))
         if not isinstance(part, FloatView):
-            raise NotHardware(tracer.why_not(part))
+            raise NotHardwareError(tracer.why_not(part))
         plain.append(part)
     rank = plain[0].layout.index.ndim + 1
     axis = int(node.attribute("axis", 1)) % rank - 1
     if axis < 0 or any(part.layout.index.ndim + 1 != rank for part in plain):
-        raise NotHardware("it concatenates along the batch axis, or tensors of different rank")
+        raise NotHardwareError("it concatenates along the batch axis, or tensors of different rank")
     tracer.mark_heavy()
     bases = {part.base if isinstance(part.base, Quantized) and not part.steps else None for part in plain}
     if len(bases) == 1 and (base := bases.pop()) is not None:
@@ -367,12 +394,18 @@ def move(tracer: Tracer, node: Node) -> None:
     """Reshape, Transpose and their kin: only the layout of a view or integer tensor changes."""
     value = tracer.value(node, 0)
     if not isinstance(value, IntValue | FloatView | JoinView | ConstantJoinView):
-        raise NotHardware(tracer.why_not(value))
+        raise NotHardwareError(tracer.why_not(value))
     parameter = tracer.constant(node, 1) if node.op_type != "Dropout" else None
     index = value.layout.index
     moved = movement(node, (1, *index.shape), parameter)(index[None])
-    if not moved.ndim or moved.shape[0] != 1 or (node.op_type == "Transpose" and int(node.attribute("perm", [1])[0]) != 0):
-        raise UnsupportedError(f"{node}: it moves or merges the batch axis (result shape {list(moved.shape)}). Keep a leading axis of 1.")
+    if (
+        not moved.ndim
+        or moved.shape[0] != 1
+        or (node.op_type == "Transpose" and int(node.attribute("perm", [1])[0]) != 0)
+    ):
+        raise UnsupportedError(
+            f"{node}: it moves or merges the batch axis (result shape {list(moved.shape)}). Keep a leading axis of 1."
+        )
     layout = Layout(np.ascontiguousarray(moved[0]))
     if isinstance(value, JoinView | ConstantJoinView):
         tracer.values[node.outputs[0]] = replace(value, layout=layout)
@@ -391,5 +424,5 @@ HANDLERS: dict[str, tuple[str, Handler]] = {
     "GlobalAveragePool": ("", global_average_pool),
     "ReduceMean": ("", reduce_mean),
     "Concat": ("", concat),
-    **{name: ("", move) for name in sorted(MOVEMENTS)},
+    **dict.fromkeys(sorted(MOVEMENTS), ("", move)),
 }

@@ -121,7 +121,8 @@ def _parse(path: Path) -> onnx.ModelProto:
             target = (folder / entries.get("location", "")).resolve()
             if not target.is_relative_to(folder) or not target.is_file():
                 raise ModelError(
-                    f"{path.name}: tensor {tensor.name!r} keeps its data in {entries.get('location', '')!r}, which is not a "
+                    f"{path.name}: tensor {tensor.name!r} keeps its data in {entries.get('location', '')!r}, "
+                    "which is not a "
                     "file in the model's own folder. Put the data file beside the model."
                 )
             external_data_helper.load_external_data_for_tensor(tensor, str(folder))
@@ -175,12 +176,14 @@ def _input(value: onnx.ValueInfoProto, path: Path, notes: list[str]) -> ModelInp
             notes.append(f"The batch size {dim.dim_param or 'unknown'!r} of input {value.name!r} is taken as 1.")
         else:
             raise ModelError(
-                f"{path.name}: axis {axis} of input {value.name!r} has no fixed size ({dim.dim_param or 'unknown'!r}). Hardware "
+                f"{path.name}: axis {axis} of input {value.name!r} has no fixed size "
+                f"({dim.dim_param or 'unknown'!r}). Hardware "
                 "is built for one shape; fix it with onnx.tools.update_model_dims or when exporting."
             )
     if len(dims) < 2 or dims[0] != 1:
         raise ModelError(
-            f"{path.name}: input {value.name!r} has shape {dims}; hlsgen expects a leading batch axis of size 1 or of symbolic size. "
+            f"{path.name}: input {value.name!r} has shape {dims}; hlsgen expects a leading batch axis of size 1 "
+            "or of symbolic size. "
             "Export the model with batch size 1."
         )
     if tensor.elem_type not in helper.get_all_tensor_dtypes() or tensor.elem_type == onnx.TensorProto.STRING:

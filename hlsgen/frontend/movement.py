@@ -40,7 +40,9 @@ def _target(node: Node, shape: list[int], parameter: Array | None) -> list[int]:
             axis = int(node.attribute("axis", 1)) % (len(shape) + 1)
             return [int(np.prod(shape[:axis])), int(np.prod(shape[axis:]))]
         case "Reshape":
-            target = [int(d) for d in np.ravel(parameter)] if parameter is not None else list(node.attribute("shape", []))
+            target = (
+                [int(d) for d in np.ravel(parameter)] if parameter is not None else list(node.attribute("shape", []))
+            )
             if not node.attribute("allowzero", 0):
                 target = [shape[i] if d == 0 and i < len(shape) else d for i, d in enumerate(target)]
             if target.count(-1) == 1:

@@ -10,8 +10,18 @@ import numpy as np
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend import qdq
 from hlsgen.frontend.model import Node
-from hlsgen.frontend.tracer import Handler, NotHardware, Tracer
-from hlsgen.frontend.values import Constant, FloatView, HostValue, QuantConstant, Quantized, Quantizer
+from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
+from hlsgen.frontend.values import (
+    ConcatView,
+    Constant,
+    ConstantJoinView,
+    FloatView,
+    HostValue,
+    JoinView,
+    QuantConstant,
+    Quantized,
+    Quantizer,
+)
 from hlsgen.graph.reference import Rounding
 from hlsgen.graph.types import BIPOLAR, QuantType
 
@@ -36,7 +46,9 @@ def quant(tracer: Tracer, node: Node) -> None:
     zero_point = np.zeros(1, np.float32) if zero_point is None else zero_point
     bits = float(width.ravel()[0])
     if width.size != 1 or bits != int(bits) or not 1 <= bits <= 32:
-        raise UnsupportedError(f"{node}: a bit width of {bits:g} is not supported; it must be one whole number from 1 to 32.")
+        raise UnsupportedError(
+            f"{node}: a bit width of {bits:g} is not supported; it must be one whole number from 1 to 32."
+        )
     if (scale <= 0).any() or (zero_point != np.rint(zero_point)).any():
         raise UnsupportedError(f"{node}: its scale must be positive and its zero point a whole number.")
     mode = str(node.attribute("rounding_mode", "ROUND")).upper()
@@ -57,7 +69,9 @@ def bipolar_quant(tracer: Tracer, node: Node) -> None:
     _quantize(tracer, node, scale, np.zeros(1), BIPOLAR, Rounding.SIGN)
 
 
-def _quantize(tracer: Tracer, node: Node, scale: np.ndarray, zero_point: np.ndarray, type: QuantType, rounding: Rounding) -> None:
+def _quantize(
+    tracer: Tracer, node: Node, scale: np.ndarray, zero_point: np.ndarray, type: QuantType, rounding: Rounding
+) -> None:
     value = tracer.value(node, 0)
     output = node.outputs[0]
     scale = scale.astype(np.float32)
@@ -72,24 +86,27 @@ def _quantize(tracer: Tracer, node: Node, scale: np.ndarray, zero_point: np.ndar
         integers, _ = quantizer.quantize(array)
         rank = array.ndim
         tracer.values[output] = QuantConstant(
-            integers, scale.reshape((1,) * (rank - scale.ndim) + scale.shape), zeros.reshape(-1)[:1].reshape((1,) * rank), ""
+            integers,
+            scale.reshape((1,) * (rank - scale.ndim) + scale.shape),
+            zeros.reshape(-1)[:1].reshape((1,) * rank),
+            "",
         )
         return
     step, zero = qdq.scalar(node, scale, zero_point.astype(np.int64))
     if isinstance(value, HostValue):
         if value.cause is not None:
-            raise NotHardware(tracer.why_not(value))
+            raise NotHardwareError(tracer.why_not(value))
         integer_name = f"{output}:integers"
-        tracer.add_input_quantizer(node, integer_name, step, zero, type, rounding)
+        tracer.host.add_input_quantizer(node, integer_name, step, zero, type, rounding)
         entered = tracer.enter(integer_name, "", type, value.sample.shape[1:])
         tracer.record(integer_name, entered, np.array([step]), zero, False)
         tracer.record(output, entered, np.array([step]), zero, True)
     else:
+        if not isinstance(value, FloatView | JoinView | ConstantJoinView | ConcatView):
+            raise NotHardwareError(tracer.why_not(value))
         qdq.refuse_tail_table(tracer, value)
-        if not isinstance(value, FloatView) and not hasattr(value, "layout"):
-            raise NotHardware(tracer.why_not(value))
         quantizer = Quantizer(np.array([step], np.float32), zero, type, "", rounding, True)
-        entered = tracer.close(value, quantizer, output, qdq.island_name(tracer, node, value))  # type: ignore[arg-type]
+        entered = tracer.close(value, quantizer, output, qdq.island_name(tracer, node, value))
         tracer.record(output, entered, np.array([step]), zero, True)
     tracer.values[output] = FloatView(entered.tensor, entered.layout, Quantized(step, zero, ""))
 
@@ -97,7 +114,8 @@ def _quantize(tracer: Tracer, node: Node, scale: np.ndarray, zero_point: np.ndar
 def unsupported(tracer: Tracer, node: Node) -> None:
     """FloatQuant and Trunc."""
     raise UnsupportedError(
-        f"{node}: {node.op_type} is not supported. Use integer quantizers (Quant, BipolarQuant) for weights and activations."
+        f"{node}: {node.op_type} is not supported. Use integer quantizers (Quant, BipolarQuant) for weights and "
+        "activations."
     )
 
 

@@ -15,7 +15,7 @@ from hlsgen.errors import UnsupportedError
 from hlsgen.frontend import elementwise, layers, qdq
 from hlsgen.frontend.closing import type_of
 from hlsgen.frontend.model import Node
-from hlsgen.frontend.tracer import Handler, NotHardware, Tracer
+from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
 from hlsgen.frontend.values import (
     ConcatView,
     Constant,
@@ -42,7 +42,7 @@ def _view(tracer: Tracer, node: Node, data: int, scale: int, zero_point: int) ->
 def _constant(tracer: Tracer, node: Node, data: int, scale: int, zero_point: int, axis: int) -> QuantConstant:
     value = tracer.value(node, data)
     if not isinstance(value, Constant):
-        raise NotHardware("its weights are not constant")
+        raise NotHardwareError("its weights are not constant")
     scales, zeros, _ = qdq.parameters(tracer, node, scale, zero_point)
     shape = value.array.shape
 
@@ -60,7 +60,9 @@ def _quantizer(tracer: Tracer, node: Node, scale: int, zero_point: int, dtype: s
     return Quantizer(np.array([step], np.float32), zero, type_of(dtype), dtype, inside=inside)
 
 
-def _accumulator_bias(tracer: Tracer, node: Node, index: int, view: FloatView, weights: QuantConstant, axis: int) -> Any:
+def _accumulator_bias(
+    tracer: Tracer, node: Node, index: int, view: FloatView, weights: QuantConstant, axis: int
+) -> Any:
     """An int32 bias input: integers in accumulator units."""
     value = tracer.value(node, index)
     if not isinstance(value, Constant):
@@ -95,7 +97,7 @@ def gemm(tracer: Tracer, node: Node) -> None:
     view = _view(tracer, node, 0, 1, 2)
     assert isinstance(view.base, Quantized)
     if node.attribute("transA", 0):
-        raise NotHardware("transA is set")
+        raise NotHardwareError("transA is set")
     weights = _constant(tracer, node, 3, 4, 5, 0 if node.attribute("transB", 0) else 1)
     if node.attribute("transB", 0):
         weights = weights.moved(lambda a: a.T)
@@ -119,7 +121,7 @@ def integer_layer(tracer: Tracer, node: Node) -> None:
     view = FloatView(source.tensor, source.layout, base)
     value = tracer.value(node, 1)
     if not isinstance(value, Constant):
-        raise NotHardware("its weights are not constant")
+        raise NotHardwareError("its weights are not constant")
     weight_zero = tracer.constant(node, 3)
     integers = value.array.astype(np.int64)
     axis = 0 if node.op_type == "ConvInteger" else integers.ndim - 1
@@ -142,11 +144,16 @@ def add(tracer: Tracer, node: Node) -> None:
         array = tracer.constant(node, constant)
         scales, zeros, dtype = qdq.parameters(tracer, node, constant + 1, constant + 2)
         assert array is not None
-        value = ConstantJoinView(view, QuantConstant(array.astype(np.int64), scales.reshape(1), zeros.reshape(1), dtype), view.layout)
+        value = ConstantJoinView(
+            view, QuantConstant(array.astype(np.int64), scales.reshape(1), zeros.reshape(1), dtype), view.layout
+        )
     else:
         a, b = _view(tracer, node, 0, 1, 2), _view(tracer, node, 3, 4, 5)
         if a.layout.index.shape != b.layout.index.shape or not (a.layout.index == b.layout.index).all():
-            raise NotHardware("its two operands differ in shape or in the order of their elements; broadcasting between tensors has no kernel")
+            raise NotHardwareError(
+                "its two operands differ in shape or in the order of their elements; broadcasting between "
+                "tensors has no kernel"
+            )
         tracer.mark_heavy()
         value = JoinView(a, b, 1, a.layout, node.name)
     view = value.a
@@ -166,7 +173,7 @@ def global_average_pool(tracer: Tracer, node: Node) -> None:
 
 def _pool(tracer: Tracer, node: Node, handler: Handler, inside: bool) -> None:
     if node.attribute("channels_last", 0):
-        raise NotHardware("channels_last is set")
+        raise NotHardwareError("channels_last is set")
     output = node.outputs[0]
     view = _view(tracer, node, 0, 1, 2)
     assert isinstance(view.base, Quantized)
@@ -188,7 +195,7 @@ def concat(tracer: Tracer, node: Node) -> None:
     parts = tuple(_view(tracer, node, i, i + 1, i + 2) for i in range(2, len(node.inputs), 3))
     axis = int(node.attribute("axis", 1)) % (parts[0].layout.index.ndim + 1) - 1
     if axis < 0:
-        raise NotHardware("it concatenates along the batch axis")
+        raise NotHardwareError("it concatenates along the batch axis")
     tracer.mark_heavy()
     shape = np.concatenate([part.layout.index for part in parts], axis=axis).shape
     view = ConcatView(parts, axis, Layout(np.zeros(shape, np.int64)), node.name)

@@ -91,7 +91,8 @@ class Quantized:
 class QLinearScale:
     """What ONNX Runtime's QLinear kernels multiply: ``float32(float32(a) / output scale)`` or its pooling form.
 
-    ``product``: float32(x scale * w scale), per channel. ``pool``: number of summed elements (0 for multiply-accumulates).
+    ``product``: float32(x scale * w scale), per channel. ``pool``: number of summed elements (0 for
+    multiply-accumulates).
     """
 
     product: Float32Array
@@ -100,13 +101,16 @@ class QLinearScale:
     def multiplier(self, output_scale: np.float32) -> Float32Array:
         """The float32 multiplier of accumulators for an output scale."""
         if self.pool:
-            return self.product / np.float32(output_scale * np.float32(self.pool))
-        return (self.product / output_scale).astype(np.float32)
+            return np.asarray(self.product / np.float32(output_scale * np.float32(self.pool)), np.float32)
+        return np.asarray(self.product / output_scale, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Accumulated:
-    """How an accumulator reads as a real number: ``acc * scale + offset``. ``qlinear`` where QLinear arithmetic is REF."""
+    """How an accumulator reads as a real number: ``acc * scale + offset``.
+
+    ``qlinear`` where QLinear arithmetic is REF.
+    """
 
     scale: Fractions
     offset: Fractions

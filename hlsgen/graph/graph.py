@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.host import HostProgram
-from hlsgen.graph.ops import Op
-from hlsgen.graph.types import IntArray, QuantType
+from hlsgen.graph.ops import Conv, Op
+from hlsgen.graph.types import QuantType
 
 Frame = tuple[int, int, int]
 
@@ -18,7 +18,8 @@ Frame = tuple[int, int, int]
 class Tensor:
     """An integer tensor inside the accelerator. ``shape`` is (H, W, C) per image.
 
-    ``lo``..``hi`` is the range its values can really reach (derived from weights and input ranges, a subset of the type's).
+    ``lo``..``hi`` is the range its values can really reach (derived from weights and input ranges, a subset of the
+    type's).
     """
 
     name: str
@@ -113,8 +114,6 @@ class Graph:
 
     def macs(self) -> int:
         """Multiply-accumulates per image."""
-        from hlsgen.graph.ops import Conv
-
         total = 0
         for op in self.ops:
             if isinstance(op, Conv):
@@ -135,8 +134,3 @@ class Graph:
         for tensor in self.tensors.values():
             if not tensor.type.contains(tensor.lo, tensor.hi):
                 raise ValueError(f"{tensor.name}: range {tensor.lo}..{tensor.hi} does not fit {tensor.type}")
-
-
-def as_int(array: npt.NDArray[np.generic]) -> IntArray:
-    """View or copy of ``array`` as signed integers."""
-    return array if array.dtype.kind == "i" else array.astype(np.int64)

@@ -79,7 +79,8 @@ class QLinearReference:
     """One float32 multiply, as ONNX Runtime's QLinear kernels do (x64): an accumulator becomes 8 bits.
 
     ``y = clip(rint(float32(acc) * multiplier[c]) + zero_point, lo, hi)``, all in float32, half to even.
-    ``multiplier``: float32, shape (C,) or (1,), positive. ``lo``/``hi`` hold the type's bounds and a following Relu or Clip.
+    ``multiplier``: float32, shape (C,) or (1,), positive. ``lo``/``hi`` hold the type's bounds and a following Relu
+    or Clip.
     """
 
     multiplier: Float32Array
@@ -129,7 +130,7 @@ class AffineReference:
         """Value before rounding, in output LSB, zero point included, float64 (approximate)."""
         scale = np.array([float(s) for s in self.scale])
         offset = np.array([float(o) for o in self.offset])
-        return x * scale + offset + self.zero_point
+        return np.asarray(x * scale + offset + self.zero_point)
 
     def evaluate(self, x: IntArray) -> IntArray:
         """Result for integers of shape (..., C), exact for every input.
@@ -199,7 +200,7 @@ class TableReference:
         index = x.astype(np.intp) - self.first
         if len(table) == 1:
             return table[0][index]
-        return table[np.arange(len(table)), index]
+        return np.asarray(table[np.arange(len(table)), index])
 
     def real(self, x: IntArray) -> Float64Array:
         """Value before rounding, in output LSB, zero point included, float64."""
@@ -231,7 +232,7 @@ class QLinearAddReference:
         # 80-bit intermediates hold product and sum exactly, so that each cast is the single rounding of an fma
         wide = np.longdouble
         inner = (b.astype(wide) * wide(self.scale_b) + wide(self.constant)).astype(np.float32)
-        return (a.astype(wide) * wide(self.scale_a) + inner.astype(wide)).astype(np.float32)
+        return np.asarray(a.astype(wide) * wide(self.scale_a) + inner.astype(wide), np.float32)
 
     def table(self, a: QuantType, b: QuantType) -> IntArray:
         """All results, int16, shape (a values, b values), for a = a.min.. and b = b.min..."""

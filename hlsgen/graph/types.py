@@ -74,17 +74,17 @@ class QuantType:
         if self.bipolar:
             return (array > 0).astype(np.uint64)
         mask = np.uint64(0xFFFFFFFFFFFFFFFF >> (64 - self.bits))
-        return array.astype(np.uint64) & mask
+        return np.asarray(array.astype(np.uint64) & mask)
 
     def decode(self, wires: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Values of the wire forms ``wires`` (unsigned integers below 2**bits)."""
         array = np.asarray(wires, np.uint64)
         if self.bipolar:
-            return array.astype(np.int64) * 2 - 1
+            return np.asarray(array.astype(np.int64) * 2 - 1)
         if not self.signed:
             return array.astype(np.int64)
         shift = np.uint64(64 - self.bits)
-        return (array << shift).astype(np.int64) >> np.int64(64 - self.bits)
+        return np.asarray((array << shift).astype(np.int64) >> np.int64(64 - self.bits))
 
     def __str__(self) -> str:
         if self.bipolar:

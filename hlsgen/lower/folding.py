@@ -12,7 +12,7 @@ import numpy as np
 from hlsgen.exact.units import Unit
 from hlsgen.graph.graph import Graph, Tensor
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Requantize, SumPool
-from hlsgen.graph.types import BIPOLAR
+from hlsgen.graph.types import BIPOLAR, INT8, IntArray, QuantType
 from hlsgen.kernels.base import divisors
 from hlsgen.kernels.matvec import Mac
 from hlsgen.lower.layers import Layer, is_depthwise, needs_window
@@ -80,9 +80,37 @@ def legal(layer: Layer, graph: Graph, units: Units | None = None) -> dict[str, t
 def macs(conv: Conv, source: Tensor) -> tuple[Mac, ...]:
     """The multipliers a MAC layer may use, the natural one first.
 
-    XNOR where both operands are bipolar; otherwise a DSP for products of more than 4 by 4 bits, LUTs below.
+    XNOR where both operands are bipolar; otherwise a DSP for products of more than 4 by 4 bits, LUTs below. ``DSP2`` takes
+    an even ``pe``.
     """
-    if source.type.bipolar and padded_type(conv.geometry, source, conv.zero_point) == BIPOLAR and is_bipolar(conv):
+    input_type = padded_type(source.type, conv.geometry, conv.zero_point)
+    weights = weight_type(conv, Mac.LUT)
+    if input_type.bipolar and weights.bipolar:
         return (Mac.XNOR, Mac.LUT)
-    wide = source.type.bits > 4 and bool(np.abs(conv.weight).max(initial=0) > 7)
-    return (Mac.DSP, Mac.LUT) if wide else (Mac.LUT, Mac.DSP)
+    plain = (Mac.DSP, Mac.LUT) if input_type.bits > 4 and weights.bits > 4 else (Mac.LUT, Mac.DSP)
+    outputs = len(conv.weight) if is_depthwise(conv) else len(conv.weight) // conv.groups
+    paired = outputs % 2 == 0 and input_type.bits <= 8 and not input_type.bipolar and INT8.contains(*_ends(conv.weight))
+    return (*plain, Mac.DSP2) if paired else plain
+
+
+def weight_type(conv: Conv, mac: Mac) -> QuantType:
+    """The smallest type of the weights: bipolar if all are -1 or +1 (which no DSP pairs), else two's complement."""
+    if mac is not Mac.DSP2 and bool(np.all(np.abs(conv.weight) == 1)):
+        return BIPOLAR
+    return QuantType.for_range(*_ends(conv.weight))
+
+
+def padded_type(type: QuantType, geometry: Geometry, pad_value: int) -> QuantType:
+    """The type of a window over elements of ``type``: wide enough for the padding (0 is no bipolar value)."""
+    if not any(geometry.pads) or (pad_value in (-1, 1) if type.bipolar else type.contains(pad_value, pad_value)):
+        return type
+    return QuantType.for_range(min(type.min, pad_value), max(type.max, pad_value))
+
+
+def _taps(geometry: Geometry, window: bool) -> tuple[int, ...]:
+    rows, columns = geometry.kernel
+    return tuple(sorted({1, columns, rows * columns})) if window else (1,)
+
+
+def _ends(values: IntArray) -> tuple[int, int]:
+    return int(values.min()), int(values.max())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from hlsgen import frontend
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
@@ -66,7 +67,9 @@ def test_partition(name: str, model_path: ModelPath) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PARTITIONS if not name.startswith("qonnx")])
 def test_recorded_integers(name: str, model_path: ModelPath) -> None:
-    """Every integer tensor ONNX Runtime recorded: exact, each operator fed with the recorded tensors before it, or a tie."""
+    """Every integer tensor ONNX Runtime recorded: exact, each operator fed with the recorded tensors before it,
+    or a tie.
+    """
     graph = frontend.load(model_path(f"{name}.onnx"))
     recorded = np.load(model_path(f"{name}.ref.npz"))
     frames = golden.input_frames(graph, {graph.prefix.inputs[0]: recorded["input"]})
@@ -106,7 +109,14 @@ def test_recorded_floats(name: str, model_path: ModelPath) -> None:
     names = [key for key in recorded if key.startswith("ref/") and not key.endswith("global_out")]
     assert len(names) >= 4
     for key in names:
-        match = next((i for i, a in enumerate(ours) if a.size == recorded[key].size and (a.ravel() == recorded[key].ravel()).all()), None)
+        match = next(
+            (
+                i
+                for i, a in enumerate(ours)
+                if a.size == recorded[key].size and (a.ravel() == recorded[key].ravel()).all()
+            ),
+            None,
+        )
         assert match is not None, key
         ours.pop(match)
     final = next(recorded[key] for key in recorded if key.endswith("global_out"))
