@@ -34,7 +34,7 @@ def scale_units(steps: StepFunction, reference: object) -> list[ScaleUnit]:
     """
     domain = int(steps.lo.min()), int(steps.hi.max())
     operand = _operand(steps, domain)
-    inner = steps.restricted(*operand)
+    inner = steps.clipped(*operand)
     for lo, hi in ((collapse([steps.base]), collapse([steps.top])), (collapse(inner.smallest), collapse(inner.largest))):
         unit = _floor_unit(inner, domain, operand, lo, hi)
         if unit is not None and is_exact(unit, steps):

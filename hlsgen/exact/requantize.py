@@ -19,6 +19,7 @@ from hlsgen.exact.units import (
     TableUnit,
     ThresholdUnit,
     collapse,
+    round_to_float32,
 )
 from hlsgen.graph.reference import AffineReference, QLinearReference, Reference, Rounding, TableReference
 
@@ -151,14 +152,14 @@ def _float24_unit(steps: StepFunction, reference: Reference) -> Float24Unit | No
     left = np.where(varying, shift - shifts, 0)
     if left.max() > 62 or shift > 62:
         return None
-    # each channel's values beside its first and last step, at the common binary point
+    # each channel's values beside its first and last step, as float32 sees them, at the common binary point
     inside = (steps.thresholds > steps.u_lo[:, None]) & (steps.thresholds <= steps.u_hi[:, None])
-    ends = [
-        (int(row[mask][0]) - 1 << int(by), int(row[mask][-1]) << int(by))
-        for row, mask, by in zip(steps.thresholds, inside, left, strict=True)
-        if mask.any()
-    ]
-    operand = min(low for low, _ in ends), max(high for _, high in ends)
+    first = steps.thresholds[varying, inside[varying].argmax(axis=1)] - 1
+    last = steps.thresholds[varying, inside.shape[1] - 1 - inside[varying, ::-1].argmax(axis=1)]
+    operand = (
+        int((round_to_float32(first) << left[varying]).min()),
+        int((round_to_float32(last) << left[varying]).max()),
+    )
     product = max(map(abs, operand)) * int(mantissa.max())
     active = max(map(abs, steps.active))
     # a constant channel multiplies by 0, which gives the zero point; any other constant needs a clamp of its own

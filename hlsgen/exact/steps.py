@@ -85,12 +85,17 @@ class StepFunction:
             y[..., c] = np.searchsorted(self.thresholds[c], x[..., c] * self.direction[c], side="right")
         return y + self.base
 
-    def restricted(self, lo: int, hi: int) -> StepFunction:
-        """The same functions on x within ``lo``..``hi`` only; a channel's range may become a single value."""
+    def clipped(self, lo: int, hi: int) -> StepFunction:
+        """The functions of a clipped argument, ``f(x) = g(clip(x, lo, hi))``: returns g; ``lo``..``hi`` holds ``active``.
+
+        A channel whose range lies outside (it has no step) becomes a function of a single value.
+        """
         new_lo, new_hi = np.clip(self.lo, lo, hi), np.clip(self.hi, lo, hi)
         u_lo = np.where(self.direction > 0, new_lo, -new_hi)[:, None]
         u_hi = np.where(self.direction > 0, new_hi, -new_lo)[:, None]
-        return StepFunction(self.direction, new_lo, new_hi, self.base, np.clip(self.thresholds, u_lo, u_hi + 1))
+        thresholds = np.where(self.thresholds <= self.u_lo[:, None], u_lo, self.thresholds)
+        thresholds = np.where(self.thresholds > self.u_hi[:, None], u_hi + 1, thresholds)
+        return StepFunction(self.direction, new_lo, new_hi, self.base, thresholds)
 
     @cached_property
     def active(self) -> tuple[int, int]:

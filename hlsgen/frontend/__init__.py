@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hlsgen.errors import UnsupportedError
 from hlsgen.frontend import elementwise, layers, qdq, qonnx, qoperator
 from hlsgen.frontend.model import Model, read
 from hlsgen.frontend.tracer import Handler, InputLayout, InputLayoutNeededError, Tracer
@@ -33,6 +34,14 @@ def trace(model: Model) -> Graph:
     so
     that the second knows what follows the last of them and leaves it to the CPU.
     """
+    quantizers = {name for name, (form, _) in HANDLERS.items() if form}
+    if not any(node.op_type in quantizers for node in model.nodes):
+        first = next((n for n in model.nodes if n.op_type in ("Conv", "Gemm", "MatMul")), model.nodes[0])
+        raise UnsupportedError(
+            f"{model.name}: {first} works on floating point, and the model has no quantizer at all. hlsgen takes models "
+            "that are already quantized: quantize it first, for example with onnxruntime.quantization.quantize_static "
+            "or Brevitas."
+        )
     layout: InputLayout | None = None
     tail: frozenset[int] = frozenset()
     passes = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,11 +57,15 @@ class HostParts:
         self._deliveries: dict[str, str] = {}
         self._delivery_types: dict[str, str] = {}
         self._constants: dict[str, Array] = {}
+        self._samples: dict[
+            str, Array
+        ] = {}  # tensors of the accelerator that the host program sees, for one zero image
         self._producer: dict[str, Node] = {name: node for node in model.nodes for name in node.outputs if name}
 
-    def add_prefix(self, node: Node) -> None:
+    def add_prefix(self, node: Node, reason: str = "") -> None:
         """Run ``node``, all of whose inputs are the model's input or constants, before the accelerator."""
-        self._run(node, self._prefix, None)
+        for name, sample in self._run(node, self._prefix, reason).items():
+            self.values[name] = HostValue(sample, None)
 
     def add_input_quantizer(
         self, node: Node, output: str, scale: np.float32, zero_point: int, type: QuantType, rounding: Rounding
@@ -76,7 +79,7 @@ class HostParts:
         def step(op_type: str, inputs: tuple[str, ...], attributes: Mapping[str, Any] | None = None) -> str:
             nonlocal name
             name = f"{output}:{len(self._prefix)}"
-            self._run(Node(node.name, op_type, "", inputs, (name,), attributes or {}), self._prefix, None)
+            self.add_prefix(Node(node.name, op_type, "", inputs, (name,), attributes or {}))
             return name
 
         def constant(value: Any) -> str:
@@ -103,7 +106,7 @@ class HostParts:
                     magnitude = step("Ceil" if rounding is Rounding.UP else "Floor", (magnitude,))
                 x = step("Mul", (sign, magnitude))
         dtype = helper.np_dtype_to_tensor_dtype(np.dtype(type.dtype))
-        self._run(Node(node.name, "Cast", "", (x,), (output,), {"to": int(dtype)}), self._prefix, None)
+        self.add_prefix(Node(node.name, "Cast", "", (x,), (output,), {"to": int(dtype)}))
 
     def place(self, node: Node, reason: str) -> None:
         """Run ``node`` on the CPU, before the accelerator or after it; ``reason`` says why it is not in hardware."""
@@ -111,13 +114,14 @@ class HostParts:
         if all(
             isinstance(v, Constant | QuantConstant) or (isinstance(v, HostValue) and v.cause is None) for v in inputs
         ):
-            self._run(node, self._prefix, None)
+            self.add_prefix(node, reason)
             return
         for name in node.inputs:
             if name:
                 self.bring(name)
         causes = [v.cause for v in inputs if isinstance(v, HostValue) and v.cause is not None]
-        self._run(node, self._suffix, causes[0] if causes else f"{node}: {reason}")
+        for name, sample in self._run(node, self._suffix, reason).items():
+            self.values[name] = HostValue(sample, causes[0] if causes else str(node))
 
     def bring(self, name: str) -> None:
         """Make the tensor ``name`` available to the host program after the accelerator."""
@@ -128,7 +132,7 @@ class HostParts:
         if isinstance(value, QuantConstant):
             self._constants[name] = value.floats
             return
-        if isinstance(value, HostValue):
+        if isinstance(value, HostValue) or name in self._samples:
             return
         if isinstance(value, IntValue):
             self._deliver(name, value.tensor, value.layout, value.dtype)
@@ -142,13 +146,8 @@ class HostParts:
             for operand in node.inputs:
                 if operand:
                     self.bring(operand)
-            self._run(node, self._suffix, None)
-        computed = self.values[name]
-        if not isinstance(computed, HostValue):
-            sample = np.zeros((1, *value.layout.index.shape), host_dtype(value))
-            self.values[name] = HostValue(sample, f"{self._producer[name]}")
-        elif computed.cause is None:
-            self.values[name] = replace(computed, cause=f"{self._producer[name]}")
+            self._samples |= self._run(node, self._suffix, "")
+        self._samples.setdefault(name, np.zeros((1, *value.layout.index.shape), host_dtype(value)))
 
     def _is_quantizer_output(self, name: str, value: Value) -> bool:
         """Whether a float tensor is a plain dequantized one that no DequantizeLinear of the model produces (QONNX)."""
@@ -209,28 +208,18 @@ class HostParts:
         self._constants[name] = np.asarray(array)
         return name
 
-    def _run(self, node: Node, program: list[HostNode], cause: str | None) -> None:
-        """Append ``node`` to a host program and evaluate it on the sample image to learn shapes and types."""
+    def _run(self, node: Node, program: list[HostNode], reason: str) -> dict[str, Array]:
+        """Append ``node`` to a host program and evaluate it on the sample image: what its outputs look like."""
         host_node = self._host_node(node)
-        arguments: list[Array | None] = []
-        for name in host_node.inputs:
-            value = self.values[name] if name and name in self.values else None
-            if isinstance(value, Constant | QuantConstant):
-                self._constants[name] = value.array if isinstance(value, Constant) else value.floats
-            if name in self._constants:
-                arguments.append(self._constants[name])
-            elif isinstance(value, HostValue):
-                arguments.append(value.sample)
-            else:
-                arguments.append(None if not name else np.zeros((1, *self._shape(value)), np.float32))
         if host_node.op_type not in OPERATORS:
             where = "before the first quantizer" if program is self._prefix else "after the last layer in hardware"
+            why = f"{reason}; and" if reason else "has no hardware, and"
             raise UnsupportedError(
-                f"{node}: operator {f'{node.domain}.' if node.domain else ''}{node.op_type} has no hardware in "
-                "hlsgen and cannot "
-                f"run on the CPU {where} either. Remove it from the model, or replace it by supported operators "
-                "(see docs/operators.md)."
+                f"{node}: {why} operator {f'{node.domain}.' if node.domain else ''}{node.op_type} cannot run on the "
+                f"CPU {where} either. Quantize its operands, remove it, or replace it by supported operators "
+                "(docs/operators.md lists them)."
             )
+        arguments = [self._sample(name) if name else None for name in host_node.inputs]
         try:
             with np.errstate(all="ignore"):
                 results = OPERATORS[host_node.op_type](arguments, host_node.attributes)
@@ -240,8 +229,16 @@ class HostParts:
                 "be damaged."
             ) from error
         program.append(host_node)
-        for name, sample in zip(node.outputs, results, strict=False):
-            self.values[name] = HostValue(np.asarray(sample), cause)
+        return {name: np.asarray(sample) for name, sample in zip(node.outputs, results, strict=False)}
+
+    def _sample(self, name: str) -> Array:
+        """A host tensor's value for one zero image, or the constant it is."""
+        value = self.values.get(name)
+        if isinstance(value, Constant | QuantConstant):
+            self._constants[name] = value.array if isinstance(value, Constant) else value.floats
+        if name in self._constants:
+            return self._constants[name]
+        return value.sample if isinstance(value, HostValue) else self._samples[name]
 
     def _host_node(self, node: Node) -> HostNode:
         attributes = dict(node.attributes)

@@ -21,6 +21,7 @@ from hlsgen.frontend.values import (
     ConstantJoinView,
     FloatView,
     Fractions,
+    HostValue,
     IntValue,
     JoinView,
     QLinearScale,
@@ -53,11 +54,23 @@ def weights_of(tracer: Tracer, node: Node, index: int) -> QuantConstant:
     raise NotHardwareError("its weights are not constant")
 
 
+def _data(tracer: Tracer, node: Node, weights: QuantConstant) -> FloatView:
+    """The view a layer with quantized weights reads. A float operator between it and the layers before is an error."""
+    value = tracer.value(node, 0)
+    if isinstance(value, HostValue) and value.cause is not None and isinstance(tracer.value(node, 1), QuantConstant):
+        raise UnsupportedError(
+            f"{value.cause} is computed in floating point, but {node} after it has quantized weights and needs the "
+            "accelerator again. Only what precedes the first quantizer or follows the last layer can run on the CPU: "
+            f"replace the operator, or cut the model before {node.name!r}."
+        )
+    return tracer.view(node, 0)
+
+
 def conv(tracer: Tracer, node: Node) -> None:
     """Conv, one or two spatial axes."""
     weights = weights_of(tracer, node, 1)
     bias = tracer.value(node, 2)
-    view, base = tracer.quantized(tracer.view(node, 0))
+    view, base = tracer.quantized(_data(tracer, node, weights))
     tracer.values[node.outputs[0]] = convolve(tracer, node, view, base, weights, bias)
 
 
@@ -96,7 +109,7 @@ def convolve(
 def gemm(tracer: Tracer, node: Node) -> None:
     """Gemm with constant weights: ``alpha * A' * B' + beta * C``."""
     weights = weights_of(tracer, node, 1)
-    view, base = tracer.quantized(tracer.view(node, 0))
+    view, base = tracer.quantized(_data(tracer, node, weights))
     if node.attribute("transA", 0):
         raise NotHardwareError("transA is set")
     if node.attribute("transB", 0):
@@ -114,7 +127,7 @@ def matmul(tracer: Tracer, node: Node) -> None:
     if isinstance(tracer.value(node, 0), Constant | QuantConstant):
         raise NotHardwareError("its first operand is the constant; only activations times weights are built")
     weights = weights_of(tracer, node, 1)
-    view, base = tracer.quantized(tracer.view(node, 0))
+    view, base = tracer.quantized(_data(tracer, node, weights))
     tracer.values[node.outputs[0]] = dense(tracer, node, view, base, weights, None, np.float32(1))
 
 

@@ -113,7 +113,7 @@ class Tracer:
             return
         form, handler = self.handlers.get(node.op_type, ("", None))
         if handler is None:
-            self.host.place(node, "hlsgen has no hardware for this operator")
+            self.host.place(node, "it has no hardware")
             return
         try:
             handler(self, node)
@@ -213,7 +213,8 @@ class Tracer:
         flat = order.ravel()
         if not (flat == np.arange(flat.size)).all():
             if view.tensor == self.graph_input and self.input_layout is None:
-                raise InputLayoutNeededError(flat, shape)
+                elements = np.argsort(self.views[view.tensor].layout.index.ravel())
+                raise InputLayoutNeededError(elements[flat], shape)
             raise UnsupportedError(
                 f"{self._current()}: its operand has been transposed so that elements would have to change places "
                 "on chip, "
@@ -361,6 +362,8 @@ class Tracer:
                 "Quantize the input once, and let both branches start from it."
             )
         size = int(np.prod(shape))
+        if name in self.views:
+            return IntValue(name, self.views[name].layout, dtype)
         if self.input_layout is not None:
             index = np.empty(size, np.int64)
             index[self.input_layout.order] = np.arange(size)
@@ -442,20 +445,10 @@ class Tracer:
 
     def _nothing_to_build(self) -> str:
         causes = [v.cause for v in self.values.values() if isinstance(v, HostValue) and v.cause]
-        quantizers = {"QuantizeLinear", "DequantizeLinear", "Quant", "BipolarQuant", "QLinearConv", "QLinearMatMul"}
-        if not any(node.op_type in quantizers for node in self.model.nodes):
-            first = next((n for n in self.model.nodes if n.op_type in ("Conv", "Gemm", "MatMul")), self.model.nodes[0])
-            return (
-                f"{self.model.name}: {first} works on floating point, and the model has no quantizer at all. "
-                "hlsgen takes models that "
-                "are already quantized: quantize it first, for example with "
-                "onnxruntime.quantization.quantize_static or Brevitas."
-            )
         detail = f" The first obstacle: {causes[0]}." if causes else ""
         return (
             f"{self.model.name}: no layer has quantized activations and quantized constant weights, so there is "
-            f"nothing to accelerate.{detail} "
-            "Quantize both activations and weights of Conv, Gemm and MatMul layers."
+            f"nothing to accelerate.{detail} Quantize both activations and weights of Conv, Gemm and MatMul layers."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +51,12 @@ class Layout:
         index = np.arange(channels * height * width).reshape(height, width, channels)
         return Layout(index.transpose(2, 0, 1))
 
-    def to_onnx(self, frames: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def to_onnx(self, frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(N, H, W, C) frames -> (N, *index.shape)."""
         flat = frames.reshape(len(frames), -1)
         return flat[:, self.index.ravel()].reshape(len(frames), *self.index.shape)
 
-    def to_frames(self, array: npt.NDArray[np.generic], shape: Frame) -> npt.NDArray[np.generic]:
+    def to_frames(self, array: npt.NDArray[Any], shape: Frame) -> npt.NDArray[Any]:
         """(N, *index.shape) -> (N, H, W, C) frames."""
         flat = np.empty((len(array), self.index.size), array.dtype)
         flat[:, self.index.ravel()] = array.reshape(len(array), -1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -196,7 +197,7 @@ class TableReference:
     values: IntArray
     exact: Float64Array
 
-    def _lookup(self, table: npt.NDArray[np.generic], x: IntArray) -> npt.NDArray[np.generic]:
+    def _lookup(self, table: npt.NDArray[Any], x: IntArray) -> npt.NDArray[Any]:
         index = x.astype(np.intp) - self.first
         if len(table) == 1:
             return table[0][index]

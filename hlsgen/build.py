@@ -1,0 +1,409 @@
+"""The pipeline: a model becomes a build folder, step by step; and a build folder becomes something to run.
+
+Every step reads what earlier steps left in the folder and leaves files of its own, so a build that was interrupted, or
+stopped with ``last``, goes on where it was, and gives the same bytes as one that ran through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import hlsgen
+from hlsgen import canonical, emit, exact, frontend, samples
+from hlsgen import manifest as manifests
+from hlsgen import plan as plans
+from hlsgen.board import Board, Clock
+from hlsgen.board import load as load_board
+from hlsgen.errors import FolderError, HlsgenError, ModelError, OptionError, ToolError, VerificationError
+from hlsgen.exact import store as unit_store
+from hlsgen.exact.units import Unit
+from hlsgen.folder import MANIFEST, Workspace, read_manifest, write_text
+from hlsgen.graph import store as graph_store
+from hlsgen.graph.graph import Graph
+from hlsgen.graph.host import Array
+from hlsgen.lower import lower
+from hlsgen.lower.design import Design
+from hlsgen.lower.names import printable
+from hlsgen.resources import PACKAGE, resource
+from hlsgen.run import Engine, Runner
+from hlsgen.sim import csim
+from hlsgen.verify import Verification, verify_design
+
+
+class Step(Enum):
+    """The steps of a build, in their order."""
+
+    IMPORT = "import"
+    EXACT = "exact"
+    LOWER = "lower"
+    PLAN = "plan"
+    EMIT = "emit"
+    CSIM = "csim"
+
+
+ORDER = list(Step)
+
+
+class Verify(Enum):
+    """How a build is checked before it is delivered."""
+
+    NONE = "none"
+    CSIM = "csim"
+
+
+class Progress(Protocol):
+    """Who wants to know how a build gets on."""
+
+    def begin(self, step: str, what: str) -> None:
+        """``step`` starts; ``what`` says in a few words what it does."""
+
+    def end(self, step: str, seconds: float | None, lines: list[str]) -> None:
+        """``step`` is done; no ``seconds`` means that it was done in an earlier call."""
+
+
+class Silent:
+    """A progress that nobody watches."""
+
+    def begin(self, step: str, what: str) -> None:
+        """See ``Progress``."""
+
+    def end(self, step: str, seconds: float | None, lines: list[str]) -> None:
+        """See ``Progress``."""
+
+
+@dataclass
+class Artifacts:
+    """What the steps have left in ``folder``, read when first asked for. Raises FolderError for what is not there."""
+
+    folder: Path
+    axi_bits: int
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The quantized network."""
+        return graph_store.load(self.folder)
+
+    @cached_property
+    def units(self) -> dict[str, tuple[Unit, ...]]:
+        """Exact units by output tensor."""
+        return unit_store.load(self.folder)
+
+    @cached_property
+    def design(self) -> Design:
+        """The design with the foldings and depths of plan.yaml."""
+        plan = plans.load(self.folder / "plan.yaml", self.graph, self.units)
+        design = lower(self.graph, self.units, plan, self.axi_bits)
+        for name, depth in plan.streams.items():
+            design.streams[name].depth = depth
+        return design
+
+
+@dataclass
+class Build:
+    """A build folder. ``finished`` is False where the build was stopped before its last step."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    finished: bool
+    artifacts: Artifacts
+
+    @staticmethod
+    def open(folder: str | Path) -> Build:
+        """The finished build in ``folder``. Raises FolderError when there is none."""
+        path = Path(folder)
+        manifest = read_manifest(path)
+        return Build(path, manifest, True, Artifacts(path, manifests.axi_bits(manifest, path)))
+
+    @property
+    def graph(self) -> Graph:
+        """The quantized network."""
+        return self.artifacts.graph
+
+    def run(
+        self,
+        x: Array | Mapping[str, Array],
+        engine: Engine | str = Engine.GOLDEN,
+        *,
+        trace: bool = False,
+        types: csim.Types = csim.Types.NATIVE,
+        bounded: bool = False,
+    ) -> dict[str, Array]:
+        """Compute the model for images ``x``: an array (images, ...) or one by the input's ONNX name.
+
+        Returns the model's outputs by their ONNX names, ``int/<tensor>`` for what leaves the accelerator (frames of
+        shape (images, H, W, C)) and, with ``trace``, ``stream/<name>`` for every stream: integers of shape (images, beats,
+        lanes). The engines return the same. ``types`` and ``bounded`` are for ``csim`` (see ``sim.csim``).
+        Raises OptionError for a wrong input, ToolError without a compiler, VerificationError for a deadlock.
+        """
+        if not self.finished:
+            raise FolderError(f"{self.folder} is an unfinished build; finish it first.")
+        runner = Runner(self.graph, lambda: self.artifacts.design, self.folder)
+        return runner.run(x, Engine(engine), trace=trace, types=types, bounded=bounded)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What was asked for, checked."""
+
+    model: Path | Graph
+    board: Board
+    clock: Clock
+    asked_mhz: float | None
+    plan: Path | None
+    samples: Path | None
+    verify: Verify
+
+
+def build(
+    model: str | Path | Graph,
+    *,
+    board: str | Board,
+    output: str | Path | None = None,
+    clock: float | None = None,
+    plan: str | Path | None = None,
+    samples: str | Path | None = None,
+    verify: Verify | str = Verify.CSIM,
+    first: Step | str | None = None,
+    last: Step | str = Step.CSIM,
+    progress: Progress | None = None,
+) -> Build:
+    """Build the accelerator of ``model`` into the folder ``output`` (default: ``build/<model>``).
+
+    ``board``: name, path of a YAML file, or Board. ``clock``: MHz, rounded down to what the board can make. ``plan``: a
+    plan.yaml with the foldings (default: the smallest). ``samples``: images to verify with (default: made-up ones).
+    ``first``: do this step and later ones again, taking the earlier ones from an unfinished or finished build of the
+    same inputs; ``last``: stop after this step and keep what is done for the next call.
+
+    An existing build in ``output`` is replaced at the very end, so that it is never half of one. Raises a HlsgenError;
+    what remains then is at most ``<output>.partial``, which the next call goes on with.
+    """
+    options = _Options(
+        Path(model) if isinstance(model, str) else model,
+        chosen := board if isinstance(board, Board) else load_board(board),
+        chosen.clock(clock),
+        clock,
+        _existing(plan, "--plan"),
+        _existing(samples, "--samples"),
+        Verify(verify),
+    )
+    first, last = None if first is None else Step(first), Step(last)
+    if options.verify is Verify.CSIM and last is Step.CSIM:
+        csim.require_compiler()  # now, not after minutes of work
+    source = _source(options.model)
+    target = Path(output) if output is not None else Path("build") / _folder_name(options.model)
+    identity = _identity(source, options)
+    workspace = Workspace.open(target, _with_code(identity))
+    if first is not None:
+        _go_back(workspace, first)
+
+    job = _Job(options, Artifacts(workspace.path, chosen.axi_bits), hashlib.sha256(source).hexdigest(), identity[:16])
+    watcher = progress or Silent()
+    try:
+        for step in ORDER[: ORDER.index(last) + 1]:
+            what, action = _ACTIONS[step]
+            if step.value in workspace.done:
+                watcher.end(step.value, None, [])
+                continue
+            watcher.begin(step.value, what)
+            started = time.perf_counter()
+            lines = action(job)
+            workspace.finish(step.value)
+            watcher.end(step.value, time.perf_counter() - started, lines)
+    except (ToolError, VerificationError):
+        raise  # a tool can be installed, a mismatch looked into: what is done is kept
+    except HlsgenError:
+        workspace.remove()
+        raise
+    if last is not ORDER[-1]:
+        return Build(workspace.path, {}, False, job.artifacts)
+    workspace.publish()
+    return Build.open(target)
+
+
+@dataclass
+class _Job:
+    """A build under way."""
+
+    options: _Options
+    artifacts: Artifacts
+    model_sha256: str
+    build_id: str
+
+    @property
+    def folder(self) -> Path:
+        return self.artifacts.folder
+
+
+def _import(job: _Job) -> list[str]:
+    model = job.options.model
+    graph = model if isinstance(model, Graph) else frontend.load(model)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    graph_store.save(graph, job.folder)
+    write_text(job.folder / "graph.txt", graph_store.describe(graph))
+    canonical.write(graph, job.folder / "canonical.onnx")
+    return [headline(graph), partition(graph), *graph.notes]
+
+
+def _exact(job: _Job) -> list[str]:
+    units = exact.solve(job.artifacts.graph)
+    unit_store.save(units, job.folder)
+    kinds = Counter(choices[0].kind for choices in units.values())
+    return [f"{len(units)} functions proved exact: {_listed(kinds)}"]
+
+
+def _lower(job: _Job) -> list[str]:
+    graph, units = job.artifacts.graph, job.artifacts.units
+    given = job.options.plan
+    plan = plans.smallest(graph, units) if given is None else plans.load(given, graph, units)
+    design = lower(graph, units, plan, job.artifacts.axi_bits)
+    plans.save(plan, job.folder / "plan.yaml")
+    kinds = Counter(instance.kernel.kind for instance in design.instances)
+    return [f"{len(design.instances)} kernels: {_listed(kinds)}"]
+
+
+def _plan(job: _Job) -> list[str]:
+    graph, units = job.artifacts.graph, job.artifacts.units
+    plan = plans.load(job.folder / "plan.yaml", graph, units)
+    design = lower(graph, units, plan, job.artifacts.axi_bits)
+    plans.apply_depths(plan, design, plans.size_fifos(design))
+    inner = [stream for stream in design.streams.values() if stream.name not in (design.input, design.output)]
+    plans.save(plan.model_copy(update={"streams": {s.name: s.depth for s in inner}}), job.folder / "plan.yaml")
+    clock, asked = job.options.clock, job.options.asked_mhz
+    slowest = max(design.instances, key=lambda instance: instance.kernel.cycles)
+    cycles = slowest.kernel.cycles
+    lines = [
+        f"slowest kernel {slowest.name}: {cycles:,} cycles per image, {clock.mhz * 1e6 / cycles:,.0f} images/s "
+        f"at {clock.mhz:g} MHz",
+        f"{len(inner)} FIFOs of {sum(s.depth * s.spec.width for s in inner):,} bits, "
+        f"the deepest {max(s.depth for s in inner)} beats",
+    ]
+    if asked is not None and abs(clock.mhz - asked) > 1e-4 * asked:
+        lines.append(f"clock {asked:g} MHz asked; the fastest below that the PLL can make is {clock.mhz:.3f} MHz")
+    return lines
+
+
+def _emit(job: _Job) -> list[str]:
+    emit.write_hls(job.artifacts.design, job.folder / "hls")
+    files = [path for path in (job.folder / "hls").rglob("*") if path.is_file()]
+    return [f"hls/: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"]
+
+
+def _csim(job: _Job) -> list[str]:
+    """Verify, if asked to, and write the manifest, which makes the folder a build."""
+    verification = Verification()
+    lines = ["not verified (--verify none)"]
+    if job.options.verify is Verify.CSIM:
+        graph = job.artifacts.graph
+        given = job.options.samples
+        feeds = samples.made_up(graph) if given is None else samples.read(given, graph)
+        original = job.options.model if isinstance(job.options.model, Path) else None
+        verification = verify_design(graph, job.artifacts.design, job.folder, feeds, original)
+        lines = verification.lines()
+    manifest = manifests.compose(
+        graph=job.artifacts.graph,
+        design=job.artifacts.design,
+        board=job.options.board,
+        clock=job.options.clock,
+        asked_mhz=job.options.asked_mhz,
+        model_file=job.options.model.name,
+        model_sha256=job.model_sha256,
+        build_id=job.build_id,
+        verification=verification,
+    )
+    manifests.write(manifest, job.folder / MANIFEST)
+    return lines
+
+
+_ACTIONS: dict[Step, tuple[str, Callable[[_Job], list[str]]]] = {
+    Step.IMPORT: ("reading the model", _import),
+    Step.EXACT: ("finding exact integer units", _exact),
+    Step.LOWER: ("choosing kernels", _lower),
+    Step.PLAN: ("computing FIFO depths", _plan),
+    Step.EMIT: ("writing C++", _emit),
+    Step.CSIM: ("compiling and comparing", _csim),
+}
+
+
+def headline(graph: Graph) -> str:
+    """Name, form and size of a network in one line."""
+    return f"{graph.name}: {graph.form or 'integer'} model, {graph.macs():,} MACs per image"
+
+
+def partition(graph: Graph) -> str:
+    """What runs where, in one line: before the accelerator, in it, after it."""
+    prefix = " ".join(node.op_type for node in graph.prefix.nodes) or "-"
+    suffix = " ".join(node.op_type for node in graph.suffix.nodes) or "-"
+    kinds = Counter(type(op).__name__ for op in graph.ops)
+    return f"CPU: {prefix} | hardware: {_listed(kinds)} | CPU: {suffix}"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _existing(path: str | Path | None, option: str) -> Path | None:
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise OptionError(f"{option}: there is no file {path}.")
+    return Path(path)
+
+
+def _source(model: Path | Graph) -> bytes:
+    """What identifies the model: the file's bytes, or the graph's."""
+    if isinstance(model, Graph):
+        return graph_store.dump(model)
+    try:
+        return model.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"The model {str(model)!r} cannot be read ({error.strerror}). Give the path of an ONNX file."
+        ) from error
+
+
+def _folder_name(model: Path | Graph) -> str:
+    """The default folder's name: what anybody may have called a model, as one harmless path component."""
+    stem = model.stem if isinstance(model, Path) else model.name
+    name = printable(stem).replace("/", "_").replace(":", "_").replace(";", "_").strip(".")
+    return name or "model"
+
+
+def _identity(source: bytes, options: _Options) -> str:
+    """sha256 over model, options that shape the result, and version."""
+    digest = hashlib.sha256()
+    plan = b"" if options.plan is None else options.plan.read_bytes()
+    board = options.board.model_dump_json().encode()
+    for part in (source, board, f"{options.clock.mhz:.9g}".encode(), plan, hlsgen.__version__.encode()):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+def _with_code(identity: str) -> str:
+    """The identity together with hlsgen's own files: work begun by other code is not gone on with."""
+    digest = hashlib.sha256(identity.encode())
+    for path in sorted([*PACKAGE.rglob("*.py"), *(p for p in resource("templates").rglob("*") if p.is_file())]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _go_back(workspace: Workspace, first: Step) -> None:
+    """Make ``first`` the next step to do, with the earlier ones taken from an unfinished or the finished build."""
+    workspace.adopt()
+    needed = [step.value for step in ORDER[: ORDER.index(first)]]
+    missing = [step for step in needed if step not in workspace.done]
+    if missing:
+        raise OptionError(
+            f"--from {first.value}: step {missing[0]} has not been done for this model, board and options. "
+            "Leave --from out."
+        )
+    workspace.rewind([step.value for step in ORDER[ORDER.index(first) :]])
