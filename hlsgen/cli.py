@@ -119,8 +119,8 @@ def build(
     `hlsgen build model.onnx -b pynq-z2 --plan my_plan.yaml` (a build's plan.yaml, edited)
     """
     with reporting(debug, as_json):
-        from hlsgen.build import Step, Verify
-        from hlsgen.build import build as run_build
+        from hlsgen.pipeline import Step, Verify
+        from hlsgen.pipeline import build as run_build
 
         with ConsoleProgress(silent=as_json) as progress:
             result = run_build(
@@ -174,14 +174,13 @@ def run(
     """
     with reporting(debug, as_json):
         from hlsgen import samples
-        from hlsgen.build import Build, Engine
-        from hlsgen.sim.csim import Types
+        from hlsgen.pipeline import Build
 
         built = Build.open(folder)
         feeds = samples.read(input, built.graph)
         with status(f"running {engine.value}", silent=as_json):
             results = built.run(
-                feeds, Engine(engine.value), trace=trace, types=Types(csim_types.value), bounded=bounded
+                feeds, engine.value, trace=trace, types=csim_types.value, bounded=bounded
             )
         samples.write(output, results)
         summary = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in results.items()}
@@ -205,7 +204,7 @@ def inspect(
     **Example**: `hlsgen inspect model.onnx`
     """
     with reporting(debug, as_json):
-        from hlsgen.build import inspect as inspect_model
+        from hlsgen.inspection import inspect as inspect_model
 
         with status("reading the model", silent=as_json):
             found = inspect_model(model)

@@ -67,7 +67,7 @@ class Workspace:
         workspace = Workspace(target, fingerprint)
         state = _read_state(workspace.path)
         if state is not None and state.get("fingerprint") == fingerprint:
-            workspace.done = [str(step) for step in state.get("done", [])]  # type: ignore[attr-defined]
+            workspace.done = _done(state)
             return workspace
         if state is None and workspace.path.exists():
             raise FolderError(
@@ -86,7 +86,7 @@ class Workspace:
             shutil.copytree(self.target, scratch)
             (scratch / MANIFEST).unlink(missing_ok=True)
             scratch.rename(self.path)
-            self.done = [str(step) for step in state.get("done", [])]  # type: ignore[attr-defined]
+            self.done = _done(state)
 
     def finish(self, step: str) -> None:
         """Record that ``step`` is done."""
@@ -139,6 +139,11 @@ def _read_state(folder: Path) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     return state if isinstance(state, dict) and state.get("maker") == MAKER else None
+
+
+def _done(state: dict[str, object]) -> list[str]:
+    steps = state.get("done")
+    return [str(step) for step in steps] if isinstance(steps, list) else []
 
 
 def _refuse_foreign(target: Path) -> None:

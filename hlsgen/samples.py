@@ -70,7 +70,7 @@ def made_up(graph: Graph) -> dict[str, Array]:
     rng = np.random.default_rng(SEED)
     images = [np.full(shape, low), np.full(shape, high), rng.choice([low, high], shape)]
     while len(images) < count:
-        start, stop = np.sort(rng.uniform(low, high, 2))
+        start, stop = np.sort(rng.uniform(low, high, 2)) if len(images) % 2 == 0 else (low, high)
         images.append(rng.uniform(start, stop, shape))
     stacked = np.stack(images)
     return {name: (np.rint(stacked) if dtype.kind in "iu" else stacked).astype(dtype)}

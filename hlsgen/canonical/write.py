@@ -22,6 +22,7 @@ from hlsgen.canonical.host import HostEmitter
 from hlsgen.errors import UnsupportedError
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph, Layout, Tensor
+from hlsgen.graph.host import HostProgram
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Op, Requantize, Reshape, SumPool
 from hlsgen.graph.reference import (
     AffineJoinReference,
@@ -49,39 +50,54 @@ def write(graph: Graph, fuse: bool = True, expose: Collection[str] = ()) -> onnx
 
 def tensor_names(graph: Graph, fuse: bool = True) -> dict[str, str]:
     """The canonical model's name of each graph tensor that exists in it (layers that are fused have no accumulator)."""
-    fused = {op.inputs[0] for op in _fused(graph).values()} if fuse else set()
+    fused = _fused(graph) if fuse else {}
+    taken = {*graph.prefix.inputs, *graph.suffix.outputs}
     names: dict[str, str] = {}
     for number, name in enumerate(graph.tensors):
         if name not in fused:
-            names[name] = f"t{number}_{safe(name)}"
+            own = f"t{number}_{safe(name)}"
+            while own in taken:
+                own += "_"
+            names[name] = own
     return names
 
 
 def _fused(graph: Graph) -> dict[str, Requantize]:
-    """The Requantize that closes each Conv (by the Conv's output) in one QLinear kernel."""
+    """For each accumulator that exists only inside a QLinear kernel: the Requantize that closes it."""
     consumers = graph.consumers()
     fused: dict[str, Requantize] = {}
     for op in graph.ops:
-        if not isinstance(op, Conv) or op.output in graph.outputs or len(consumers[op.output]) != 1:
+        if not isinstance(op, Conv | SumPool) or op.output in graph.outputs or len(consumers[op.output]) != 1:
             continue
         (closer,) = consumers[op.output]
-        if isinstance(closer, Requantize) and _has_qlinear_kernel(graph, op, closer):
+        if not isinstance(closer, Requantize) or not isinstance(closer.reference, QLinearReference):
+            continue
+        element = carrier(graph.tensors[op.inputs[0]].type)
+        bounds = np.iinfo(numpy_type(element))
+        if (
+            element in BYTES
+            and element == carrier(graph.tensors[closer.output].type)
+            and all(bounds.min <= z <= bounds.max for z in (op.zero_point, closer.reference.zero_point))
+            and _has_kernel(graph, op, closer.reference, element)
+        ):
             fused[op.output] = closer
     return fused
 
 
-def _has_qlinear_kernel(graph: Graph, op: Conv, closer: Requantize) -> bool:
-    source, target = graph.tensors[op.inputs[0]].type, graph.tensors[closer.output].type
-    element = carrier(source)
-    bounds = np.iinfo(numpy_type(element))
+def _has_kernel(graph: Graph, op: Conv | SumPool, reference: QLinearReference, element: int) -> bool:
+    """Whether a QLinear kernel of ONNX Runtime computes ``op`` and ``reference`` at once."""
+    source = graph.tensors[op.inputs[0]]
+    if isinstance(op, SumPool):
+        return (
+            op.geometry.kernel == source.shape[:2]
+            and not any(op.geometry.pads)
+            and reference.multiplier.size == 1
+            and arithmetic.pool_scale(reference.multiplier[0], source.shape[0] * source.shape[1]) is not None
+        )
     return (
-        isinstance(closer.reference, QLinearReference)
-        and element in BYTES
-        and element == carrier(target)
-        and all(bounds.min <= z <= bounds.max for z in (op.zero_point, closer.reference.zero_point))
-        and byte_form(op.weight, element) is not None
+        byte_form(op.weight, element) is not None
         and bool((np.abs(op.bias) < 1 << 31).all())
-        and golden.conv_bound(op, graph.tensors[op.inputs[0]]) < 1 << 31
+        and golden.conv_bound(op, source) < 1 << 31
     )
 
 
@@ -115,22 +131,13 @@ class _Writer:
 
     def model(self, expose: Collection[str]) -> onnx.ModelProto:
         graph = self.graph
-        clashes = {*graph.prefix.inputs, *graph.suffix.outputs} & set(self.names.values())
-        if clashes:
-            # tensor names carry their number, so only a model that imitates them can get here
-            self.names = {name: f"{own}_inner" for name, own in self.names.items()}
         host = HostEmitter(self.emitter)
         self._enter(host)
         for op in graph.ops:
             self._operator(op)
         self._leave(host)
-        inputs = [
-            helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(np.dtype(graph.prefix.dtypes[name])), [BATCH, *graph.prefix.shapes[name]]
-            )
-            for name in graph.prefix.inputs
-        ]
-        outputs = [host.value_info(name) for name in graph.suffix.outputs]
+        inputs = [_value_info(name, a) for name, a in _samples(graph.prefix).items()]
+        outputs = [_value_info(name, a) for name, a in self._host_outputs().items()]
         for name in expose:
             height, width, channels = graph.tensors[name].shape
             shape = [BATCH, channels, height, width]
@@ -142,7 +149,7 @@ class _Writer:
     def _enter(self, host: HostEmitter) -> None:
         """The prefix, and its result as the tensor that enters the accelerator."""
         graph = self.graph
-        values = host.program(graph.prefix, {name: name for name in graph.prefix.inputs})
+        values = host.program(graph.prefix, {name: name for name in graph.prefix.inputs}, _samples(graph.prefix))
         name = next(name for name in graph.prefix.outputs if graph.views[name].tensor == graph.input)
         view, tensor = graph.views[name], graph.tensors[graph.input]
         x = values[name]
@@ -177,7 +184,21 @@ class _Writer:
                 x = self.emitter.node("Sub", [self.emitter.cast(x, TensorProto.FLOAT), self._float(view.zero_point)])
                 x = self.emitter.node("Mul", [x, self.emitter.constant(golden.scale_along_axis(view), np.float32)])
             delivered[name] = self.emitter.cast(x, helper.np_dtype_to_tensor_dtype(dtype))
-        host.program(graph.suffix, delivered, keep=graph.suffix.outputs)
+        host.program(graph.suffix, delivered, self._delivered_samples(), keep=graph.suffix.outputs)
+
+    def _delivered_samples(self) -> dict[str, Array]:
+        """One all-zero image of every tensor the suffix reads."""
+        graph = self.graph
+        return {
+            name: np.zeros((1, *graph.views[name].layout.index.shape), golden.delivered_dtype(graph, name))
+            for name in graph.suffix.inputs
+        }
+
+    def _host_outputs(self) -> dict[str, Array]:
+        """The model's outputs for one image that leaves all zeros in the accelerator's outputs."""
+        with np.errstate(all="ignore"):
+            values = self.graph.suffix.run(self._delivered_samples())
+        return {name: values[name] for name in self.graph.suffix.outputs}
 
     def _from_planar(self, x: str, layout: Layout, tensor: Tensor) -> str:
         height, width, channels = tensor.shape
@@ -198,6 +219,8 @@ class _Writer:
         match op:
             case Conv() if op.output in self.fused:
                 self._qlinear_layer(op, self.fused[op.output], inputs[0])
+            case SumPool() if op.output in self.fused:
+                self._qlinear_pool(op, self.fused[op.output], inputs[0])
             case Conv():
                 self._integer_layer(op, inputs[0], output)
             case Requantize() if op.inputs[0] in self.fused:
@@ -292,31 +315,54 @@ class _Writer:
             attributes = {**_window_attributes(op.geometry), "group": op.groups}
             y = self.emitter.node("QLinearConv", inputs, output="" if clipped else target, **attributes)
         if clipped:
-            bounds = [self.emitter.constant(b, dtype, "bound") for b in (reference.lo, reference.hi)]
-            self.emitter.node("Clip", [y, *bounds], output=target)
+            self._clip(y, reference.lo, reference.hi, dtype, target)
+
+    def _qlinear_pool(self, op: SumPool, closer: Requantize, x: str) -> None:
+        reference = closer.reference
+        assert isinstance(reference, QLinearReference)  # what makes a layer fused
+        source = self.graph.tensors[op.inputs[0]]
+        dtype = numpy_type(carrier(source.type))
+        scale = arithmetic.pool_scale(reference.multiplier[0], source.shape[0] * source.shape[1])
+        x_zero, y_zero = (self.emitter.constant(z, dtype, "zero_point") for z in (op.zero_point, reference.zero_point))
+        inputs = [x, self._float(scale), x_zero, self._float(1), y_zero]
+        target = self.names[closer.output]
+        clipped = (reference.lo, reference.hi) != (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        y = self.emitter.node(
+            "QLinearGlobalAveragePool", inputs, "pool", "" if clipped else target, _MICROSOFT, channels_last=0
+        )
+        if clipped:
+            self._clip(y, reference.lo, reference.hi, dtype, target)
+
+    def _clip(self, y: str, lo: int, hi: int, dtype: np.dtype[Any], output: str) -> None:
+        """Clip bytes."""
+        bounds = [self.emitter.constant(bound, dtype, "bound") for bound in (lo, hi)]
+        self.emitter.node("Clip", [y, *bounds], output=output)
 
     def _integer_layer(self, op: Conv, x: str, output: str) -> None:
         """Convolutions of bytes, weighted and added as integers."""
         target = carrier(self.graph.tensors[op.output].type)
-        terms = [
-            (self._byte_convolution(op, part, weight), part.factor * factor)
-            for part in self._input_parts(op, x)
-            for weight, factor in _weight_parts(op.weight, part.element)
-        ]
-        if len(terms) == 1 and target == TensorProto.INT32:
-            total, dtype = terms[0][0], np.dtype(np.int32)
-        else:
-            dtype = np.dtype(np.int64)
-            total = ""
-            for term, factor in terms:
-                wide = self.emitter.cast(term, TensorProto.INT64)
-                if factor != 1:
-                    wide = self.emitter.node("Mul", [wide, self.emitter.constant(factor, dtype, "factor")])
-                total = self.emitter.node("Add", [total, wide]) if total else wide
-        if op.bias.any():
-            bias = self.emitter.constant(_planar(op.bias), dtype, "bias")
-            total = self.emitter.node("Add", [total, bias])
+        parts = self._input_parts(op, x)
+        weights = [_weight_parts(op.weight, part.element) for part in parts]
+        if len(parts) == len(weights[0]) == 1 and target == TensorProto.INT32:
+            self._single_convolution(op, parts[0], output)
+            return
+        total = ""
+        for part, bytes_of_weight in zip(parts, weights, strict=True):
+            for weight, factor in bytes_of_weight:
+                term = self.emitter.cast(self._byte_convolution(op, part, weight), TensorProto.INT64)
+                term = self.emitter.node("Mul", [term, self._int64(part.factor * factor)])
+                total = self.emitter.node("Add", [total, term]) if total else term
+        total = self.emitter.node("Add", [total, self._int64(_planar(op.bias))])
         self.emitter.cast(total, target, output)
+
+    def _single_convolution(self, op: Conv, part: _Part, output: str) -> None:
+        """Bytes by bytes, the sum in 32 bits."""
+        if op.bias.any():
+            total = self._byte_convolution(op, part, op.weight)
+            bias = self.emitter.constant(_planar(op.bias), np.int32, "bias")
+            self.emitter.node("Add", [total, bias], output=output)
+        else:
+            self._byte_convolution(op, part, op.weight, output)
 
     def _input_parts(self, op: Conv, x: str) -> list[_Part]:
         """A byte as it is; a wider input less its zero point as bytes, the most significant one signed."""
@@ -340,7 +386,7 @@ class _Writer:
         top = self.emitter.cast(rest, TensorProto.INT8)
         return [*parts, _Part(top, int(TensorProto.INT8), 0, 256 ** len(parts), 128)]
 
-    def _byte_convolution(self, op: Conv, part: _Part, weight: IntArray) -> str:
+    def _byte_convolution(self, op: Conv, part: _Part, weight: IntArray, output: str = "") -> str:
         """ConvInteger or MatMulInteger of one byte of the input and one of the weights."""
         if int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max()) * part.reach >= 1 << 31:
             raise UnsupportedError(
@@ -356,11 +402,12 @@ class _Writer:
         if self._dense(op):
             length = weight.shape[-1]
             matrix = self.emitter.constant(form.values.reshape(-1, length).T, form.values.dtype, "weight")
-            product = self.emitter.node("MatMulInteger", [self.emitter.reshape(part.tensor, (length,)), matrix, *zero_points])
-            return self.emitter.reshape(product, (len(weight), 1, 1))
+            flat = self.emitter.reshape(part.tensor, (length,))
+            product = self.emitter.node("MatMulInteger", [flat, matrix, *zero_points])
+            return self.emitter.reshape(product, (len(weight), 1, 1), output)
         kernel = self.emitter.constant(form.values.transpose(0, 3, 1, 2), form.values.dtype, "weight")
         attributes = {**_window_attributes(op.geometry), "group": op.groups}
-        return self.emitter.node("ConvInteger", [part.tensor, kernel, *zero_points], **attributes)
+        return self.emitter.node("ConvInteger", [part.tensor, kernel, *zero_points], output=output, **attributes)
 
     # ---- functions ---------------------------------------------------------------------------------------------------
 
@@ -375,11 +422,9 @@ class _Writer:
                 self._table(op.reference, x, source, carrier(target.type), output)
 
     def _float32_multiply(self, op: Requantize, x: str, output: str) -> None:
-        """QLinear arithmetic operator by operator; a global average pooling has a kernel of its own."""
+        """QLinear arithmetic, operator by operator."""
         reference = op.reference
         assert isinstance(reference, QLinearReference)
-        if self._global_pool(op, output):
-            return
         multiplier = self.emitter.constant(_planar(reference.multiplier), np.float32, "multiplier")
         y = self.emitter.node("Mul", [self.emitter.cast(x, TensorProto.FLOAT), multiplier])
         y = self.emitter.node("Round", [y])
@@ -387,32 +432,6 @@ class _Writer:
         y = self.emitter.node("Clip", [y, *bounds])
         y = self.emitter.node("Add", [y, self._float(reference.zero_point)])
         self.emitter.cast(y, carrier(self.graph.tensors[op.output].type), output)
-
-    def _global_pool(self, op: Requantize, output: str) -> bool:
-        """Write QLinearGlobalAveragePool if that is what sum and multiplication are together."""
-        reference = op.reference
-        assert isinstance(reference, QLinearReference)
-        pool = self.graph.producers().get(op.inputs[0])
-        if not isinstance(pool, SumPool) or pool.geometry.kernel != self.graph.tensors[pool.inputs[0]].shape[:2]:
-            return False
-        element = carrier(self.graph.tensors[pool.inputs[0]].type)
-        dtype = numpy_type(element)
-        bounds = np.iinfo(dtype) if element in BYTES else None
-        scale = arithmetic.pool_scale(np.float32(reference.multiplier[0]), pool.geometry.kernel[0] * pool.geometry.kernel[1])
-        if (
-            bounds is None
-            or element != carrier(self.graph.tensors[op.output].type)
-            or reference.multiplier.size != 1
-            or any(pool.geometry.pads)
-            or (reference.lo, reference.hi) != (bounds.min, bounds.max)
-            or not bounds.min <= pool.zero_point <= bounds.max
-            or scale is None
-        ):
-            return False
-        zero_points = [self.emitter.constant(z, dtype, "zero_point") for z in (pool.zero_point, reference.zero_point)]
-        inputs = [self.names[pool.inputs[0]], self._float(scale), zero_points[0], self._float(1), zero_points[1]]
-        self.emitter.node("QLinearGlobalAveragePool", inputs, output=output, domain=_MICROSOFT, channels_last=0)
-        return True
 
     def _affine(
         self, reference: AffineReference, x: str, source: Tensor, element: int, output: str, name: str
@@ -498,8 +517,7 @@ class _Writer:
         arguments = [inputs[0], scales[0], zeros[0], inputs[1], scales[1], zeros[1], scales[2], zeros[2]]
         y = self.emitter.node("QLinearAdd", arguments, "add", "" if clipped else output, _MICROSOFT)
         if clipped:
-            limits = [self.emitter.constant(limit, dtype, "bound") for limit in (reference.lo, reference.hi)]
-            self.emitter.node("Clip", [y, *limits], output=output)
+            self._clip(y, reference.lo, reference.hi, dtype, output)
 
     def _add_table(
         self, reference: QLinearAddReference, a: Tensor, b: Tensor, inputs: list[str], target: int, output: str
@@ -522,6 +540,9 @@ class _Writer:
     def _double(self, value: float) -> str:
         return self.emitter.constant(value, np.float64)
 
+    def _int64(self, value: Any) -> str:
+        return self.emitter.constant(value, np.int64)
+
     def _planar_double(self, values: npt.NDArray[Any]) -> str:
         return self.emitter.constant(_planar(values), np.float64)
 
@@ -542,6 +563,16 @@ def _weight_parts(weight: IntArray, element: int) -> list[tuple[IntArray, int]]:
     if byte_form(weight, element) is not None or byte_form(weight, int(TensorProto.UINT8)) is not None:
         return [(weight, 1)]
     return [(weight & 0xFF, 1), *((part, factor * 256) for part, factor in _weight_parts(weight >> 8, element))]
+
+
+def _samples(program: HostProgram) -> dict[str, Array]:
+    """One all-zero image of every input of the model."""
+    return {name: np.zeros((1, *program.shapes[name]), program.dtypes[name]) for name in program.inputs}
+
+
+def _value_info(name: str, sample: Array) -> onnx.ValueInfoProto:
+    element = helper.np_dtype_to_tensor_dtype(sample.dtype)
+    return helper.make_tensor_value_info(name, element, [BATCH, *sample.shape[1:]])
 
 
 def _window_attributes(geometry: Geometry) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _PER_LINE = 20
 
 
 def cpp_type(type: QuantType) -> str:
-    """C++ element type of ``type`` (aliases of templates/hls/types.hpp); a bipolar element is ``uint<1>`` with 0 = -1."""
+    """C++ element type of ``type``, an alias of templates/hls/types.hpp; a bipolar element is ``uint<1>`` with 0 = -1."""
     if type.bipolar:
         return "uint<1>"
     return f"{'sint' if type.signed else 'uint'}<{type.bits}>"
@@ -28,11 +28,12 @@ def cpp_beat(spec: StreamSpec) -> str:
 
 
 def config_struct(name: str, kernel: Kernel) -> str:
-    """C++ text of ``struct <name>``: the kernel's constants, element types and memories. It belongs into ``namespace hlsgen``.
+    """C++ text of ``struct <name>``: the kernel's constants, element types and memories.
 
-    Constants called ``NAME[0]``, ``NAME[1]``, ... become one constexpr array ``NAME``. A memory becomes a ROM
-    ``static const rom<...> <memory>[ADDRESSES][COLUMNS]``, defined after the struct (C++14: include it in one translation
-    unit); elements are in wire form, that is, bipolar ones are 0 and 1. Raises ValueError if a name is no identifier.
+    It belongs into ``namespace hlsgen``. Constants called ``NAME[0]``, ``NAME[1]``, ... become one constexpr array
+    ``NAME``. A memory becomes a ROM ``static const rom<...> <memory>[ADDRESSES][COLUMNS]``, defined after the struct
+    (C++14: include it in one translation unit only); its elements are in wire form, that is, bipolar ones are 0 and 1.
+    Raises ValueError if a name is no identifier.
     """
     scalars, tables = _split_tables(kernel.constants())
     types = kernel.types()

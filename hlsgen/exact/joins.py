@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hlsgen.exact.units import FloatJoinUnit, Interval, JoinUnit, collapse
+from hlsgen.exact.units import FloatJoinUnit, Interval, JoinUnit, LinearJoinUnit, collapse
 from hlsgen.graph.reference import AffineJoinReference, JoinReference, QLinearAddReference, Rounding
 
 Int64Array = npt.NDArray[np.int64]
@@ -18,9 +18,9 @@ _NEAREST = 96
 _NEAR = 4096
 
 
-def join_units(reference: JoinReference, a: Interval, b: Interval) -> tuple[JoinUnit | FloatJoinUnit, ...]:
+def join_units(reference: JoinReference, a: Interval, b: Interval) -> tuple[JoinUnit, ...]:
     """Exact units, cheapest first, for inputs within the intervals ``a`` and ``b``; empty if there is none."""
-    unit: JoinUnit | FloatJoinUnit | None
+    unit: JoinUnit | None
     if isinstance(reference, AffineJoinReference):
         unit = _affine_unit(reference, a, b)
     else:
@@ -31,7 +31,7 @@ def join_units(reference: JoinReference, a: Interval, b: Interval) -> tuple[Join
     return () if unit is None else (unit,)
 
 
-def _affine_unit(reference: AffineJoinReference, a: Interval, b: Interval) -> JoinUnit | None:
+def _affine_unit(reference: AffineJoinReference, a: Interval, b: Interval) -> LinearJoinUnit | None:
     """The reference's own integers, without the zero bits that all of them share; exact for every input in bounds."""
     constants = np.concatenate([reference.scale_a, reference.scale_b, reference.constant])
     zeros = min((int(v) & -int(v)).bit_length() - 1 for v in constants if v) if constants.any() else 0
@@ -39,7 +39,7 @@ def _affine_unit(reference: AffineJoinReference, a: Interval, b: Interval) -> Jo
         # SIGN alone does not care; the other roundings may lose at most the bits they shift out
         zeros = min(zeros, reference.shift)
     try:
-        return JoinUnit(
+        return LinearJoinUnit(
             domain_a=a,
             domain_b=b,
             mul_a=collapse(reference.scale_a >> zeros),
@@ -108,7 +108,7 @@ class _Nearest:
         return least, most
 
 
-def _floor_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Interval) -> JoinUnit | None:
+def _floor_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Interval) -> LinearJoinUnit | None:
     """``(a * mul_a + b * mul_b + add) >> shift`` with the smallest shift for which slopes next to the real ones work.
 
     At each shift the multipliers around the real scales are tried together: first against the pairs nearest to a
@@ -118,19 +118,21 @@ def _floor_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Int
     half = float(reference.constant) + 0.5
     first, second = _Nearest.of(grid, _NEAREST), _Nearest.of(grid, _NEAR)
     for shift in range(_LAST_SHIFT):
+        one = 1 << shift
         around = np.arange(-8, 9) if shift > 20 else np.arange(-2, 3)
-        mul_a, mul_b = np.meshgrid(round(scale_a * (1 << shift)) + around, round(scale_b * (1 << shift)) + around)
-        mul_a, mul_b = mul_a.ravel(), mul_b.ravel()
-        order = np.argsort(np.abs(mul_a - scale_a * (1 << shift)) + np.abs(mul_b - scale_b * (1 << shift)))
+        mul_a, mul_b = (
+            mul.ravel() for mul in np.meshgrid(round(scale_a * one) + around, round(scale_b * one) + around)
+        )
+        order = np.argsort(np.abs(mul_a - scale_a * one) + np.abs(mul_b - scale_b * one))
         mul_a, mul_b = mul_a[order], mul_b[order]
         for nearest in (first, second):
-            least, most = nearest.offsets(mul_a / (1 << shift) - scale_a, mul_b / (1 << shift) - scale_b)
-            holds_integer = np.ceil((most + half) * (1 << shift)) > np.ceil((least + half) * (1 << shift))
+            least, most = nearest.offsets(mul_a / one - scale_a, mul_b / one - scale_b)
+            holds_integer = np.ceil((most + half) * one) > np.ceil((least + half) * one)
             mul_a, mul_b = mul_a[holds_integer], mul_b[holds_integer]
-        for first_mul, second_mul in zip(mul_a.tolist(), mul_b.tolist(), strict=True):
-            add = _addend(grid, reference, first_mul, second_mul, shift)
+        for pair_a, pair_b in zip(mul_a.tolist(), mul_b.tolist(), strict=True):
+            add = _addend(grid, reference, pair_a, pair_b, shift)
             if add is not None:
-                return _join(reference, a, b, first_mul, second_mul, add, 0, shift, Rounding.FLOOR)
+                return _join(reference, a, b, pair_a, pair_b, add, 0, shift, Rounding.FLOOR)
     return None
 
 
@@ -150,8 +152,8 @@ def _addend(grid: _Grid, reference: QLinearAddReference, mul_a: int, mul_b: int,
     return (most >> zeros) << zeros
 
 
-def _half_even_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Interval) -> JoinUnit | None:
-    """Ties to even: sums within 2**-shift of a tie, where float32 sees one, count as ties; the smallest form that holds.
+def _half_even_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Interval) -> LinearJoinUnit | None:
+    """Ties to even: sums so near a tie that float32 sees one count as ties; the smallest form that holds.
 
     ``drop`` low bits are cut so that such sums fall into one cell of width 2**-shift with the tie in its middle. With
     scales of few bits there is nothing to drop.
@@ -209,8 +211,8 @@ def _join(
     drop: int,
     shift: int,
     rounding: Rounding,
-) -> JoinUnit:
-    return JoinUnit(
+) -> LinearJoinUnit:
+    return LinearJoinUnit(
         domain_a=a,
         domain_b=b,
         mul_a=collapse([mul_a]),

@@ -1,10 +1,10 @@
 """Solvers of the ``scale`` unit: multipliers, addends and a shift that reproduce a monotone function exactly.
 
-``floor((mul * u + add) / 2**s)`` passes below result k at every *upper* point (the last u before k's step) and reaches
-it at every *lower* point (the step itself). Eliminating ``add`` leaves one condition per pair of points: ``mul / 2**s``
-lies strictly between the slopes ``max (i - j) / (p - q + 1)`` and ``min (j - i) / (q - 1 - p)`` over steps p of result i
-and q of result j. Everything is an integer, so the elimination leaves no gap: an open interval that contains a dyadic
-rational has a solution, an empty one proves that no multiplier of any width exists.
+``floor((mul * u + add) / 2**s)`` reaches result k at every *lower* point (the step of k) and stays below it at every
+*upper* point (the last u before that step). Eliminating ``add`` leaves one condition per pair of points: ``mul / 2**s``
+lies strictly between the slopes ``max (i - j) / (p - q + 1)`` and ``min (j - i) / (q - 1 - p)`` over the steps p of
+result i and q of result j. Everything is an integer, so the elimination leaves no gap: an open interval that contains
+a dyadic rational has a solution, an empty one proves that no multiplier of any width exists.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def scale_units(steps: StepFunction, reference: object) -> list[ScaleUnit]:
     domain = int(steps.lo.min()), int(steps.hi.max())
     operand = _operand(steps, domain)
     inner = steps.clipped(*operand)
-    for lo, hi in ((collapse([steps.base]), collapse([steps.top])), (collapse(inner.smallest), collapse(inner.largest))):
+    clamps = [
+        (collapse([steps.base]), collapse([steps.top])),
+        (collapse(inner.smallest), collapse(inner.largest)),
+    ]
+    for lo, hi in clamps:
         unit = _floor_unit(inner, domain, operand, lo, hi)
         if unit is not None and is_exact(unit, steps):
             return [unit]
@@ -80,22 +84,17 @@ def _floor_unit(
 ) -> ScaleUnit | None:
     channels = steps.channels
     points = _points(steps, np.broadcast_to(lo, channels), np.broadcast_to(hi, channels))
-    numerators_lo, denominators_lo = _steepest_below(points)
-    numerators_hi, denominators_hi = _flattest_above(points)
-    intervals = list(
-        zip(
-            numerators_lo.tolist(), denominators_lo.tolist(), numerators_hi.tolist(), denominators_hi.tolist(), strict=True
-        )
-    )
+    above = [Fraction(n, d) for n, d in zip(*_as_lists(_steepest_below(points)), strict=True)]
+    below = [Fraction(n, d) if d else None for n, d in zip(*_as_lists(_flattest_above(points)), strict=True)]
     shift = 0
-    for bounds in intervals:
-        if bounds[3] and bounds[0] * bounds[3] >= bounds[2] * bounds[1]:
+    for low, high in zip(above, below, strict=True):
+        if high is not None and low >= high:
             return None
-        while not _contains_dyadic(*bounds, shift):
+        while not _contains_dyadic(low, high, shift):
             shift += 1
             if shift > _MAX_SHIFT:
                 return None
-    mul = [((bounds[0] << shift) // bounds[1]) + 1 for bounds in intervals]
+    mul = [(low * (1 << shift)).__floor__() + 1 for low in above]
     if max(mul).bit_length() > _INT64_BITS - 1:
         return None
     for c in np.flatnonzero(~(points.lower | points.upper).any(axis=1)):
@@ -105,13 +104,17 @@ def _floor_unit(
     return _unit(domain, operand, signed, add, 0, shift, Rounding.FLOOR, 0, lo, hi)
 
 
-def _contains_dyadic(num_lo: int, den_lo: int, num_hi: int, den_hi: int, shift: int) -> bool:
-    """Whether some integer over 2**shift lies strictly between two rationals; ``den_hi`` = 0 means no upper bound."""
-    return not den_hi or ((num_lo << shift) // den_lo + 1) * den_hi < num_hi << shift
+def _contains_dyadic(low: Fraction, high: Fraction | None, shift: int) -> bool:
+    """Whether some integer over 2**shift lies strictly between ``low`` and ``high`` (None: no upper bound)."""
+    return high is None or (low * (1 << shift)).__floor__() + 1 < high * (1 << shift)
+
+
+def _as_lists(arrays: tuple[Int64Array, Int64Array]) -> tuple[list[int], list[int]]:
+    return arrays[0].tolist(), arrays[1].tolist()
 
 
 def _flattest_above(points: _Points) -> tuple[Int64Array, Int64Array]:
-    """``min (j - i) / (t_j - 1 - t_i)`` over lower points i and upper points j with a positive denominator, per channel.
+    """``min (j - i) / (t_j - 1 - t_i)`` over lower points i and upper points j where the denominator is positive.
 
     Dinkelbach's iteration: at a trial slope n/d find the pair that minimises ``d * (j - i) - n * (t_j - 1 - t_i)``; as
     long as this is negative its own slope is the next trial. Pairs without a positive denominator never win.
@@ -228,7 +231,8 @@ def _rounding_unit(
     constant = steps.constant
     lo = collapse(np.where(constant, steps.smallest, np.resize(np.array(reference.lo, np.int64), channels)))
     hi = collapse(np.where(constant, steps.largest, np.resize(np.array(reference.hi, np.int64), channels)))
-    denominators = [f.denominator for f, fixed in zip(scales + offsets, [*constant, *constant], strict=True) if not fixed]
+    varying = np.flatnonzero(~constant).tolist()
+    denominators = [constants[c].denominator for constants in (scales, offsets) for c in varying]
     if not denominators:
         return None
     totals = list(range(1, _MAX_SHIFT))
@@ -273,7 +277,7 @@ def _unit(
     lo: Int64Array,
     hi: Int64Array,
 ) -> ScaleUnit | None:
-    """The unit with its product in one part, or in two if that needs more than 62 bits; None if even that is too wide."""
+    """The unit, its product in two parts if it needs more than 62 bits; None if even that is too wide."""
     operand_bits = max(abs(operand[0]), abs(operand[1])).bit_length()
     mul_bits = max(abs(m) for m in mul).bit_length()
     sum_bits = max(operand_bits + mul_bits, max(abs(a) for a in add).bit_length(), shift + drop) + 2

@@ -32,7 +32,7 @@ _ROM_ENTRIES = 1 << 20
 
 
 def requant_units(reference: Reference, lo: Int64Array, hi: Int64Array) -> tuple[RequantUnit, ...]:
-    """Every exact unit, cheapest first; empty if there is none. ``lo``, ``hi``: each channel's input range, int64 (C,)."""
+    """Every exact unit, cheapest first; empty if there is none. ``lo``, ``hi``: each channel's range, int64 (C,)."""
     if parameter_sets(reference) == 1:
         lo, hi = lo.min(keepdims=True), hi.max(keepdims=True)
     steps = StepFunction.of(reference, lo, hi)
@@ -153,11 +153,9 @@ def _float24_unit(steps: StepFunction, reference: Reference) -> Float24Unit | No
     if left.max() > 62 or shift > 62:
         return None
     # each channel's values beside its first and last step, as float32 sees them, at the common binary point
-    inside = (steps.thresholds > steps.u_lo[:, None]) & (steps.thresholds <= steps.u_hi[:, None])
-    first = steps.thresholds[varying, inside[varying].argmax(axis=1)] - 1
-    last = steps.thresholds[varying, inside.shape[1] - 1 - inside[varying, ::-1].argmax(axis=1)]
+    first, last = (u[varying] for u in steps.first_and_last)
     operand = (
-        int((round_to_float32(first) << left[varying]).min()),
+        int((round_to_float32(first - 1) << left[varying]).min()),
         int((round_to_float32(last) << left[varying]).max()),
     )
     product = max(map(abs, operand)) * int(mantissa.max())
@@ -219,9 +217,7 @@ def _counter_unit(
     return unit if is_exact(unit, steps) else None
 
 
-def _run_threshold_unit(
-    reference: TableReference, lo: Int64Array, hi: Int64Array, levels: int
-) -> ThresholdUnit | None:
+def _run_threshold_unit(reference: TableReference, lo: Int64Array, hi: Int64Array, levels: int) -> ThresholdUnit | None:
     """Runs of equal values of any function, proved on every value of its domain."""
     rows, values = [], []
     for c in range(len(lo)):

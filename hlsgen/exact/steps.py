@@ -51,7 +51,7 @@ class StepFunction:
     @property
     def top(self) -> int:
         """The largest result of any channel."""
-        return self.base + self.thresholds.shape[1]
+        return self.base + int(self.thresholds.shape[1])
 
     @cached_property
     def u_lo(self) -> Int64Array:
@@ -66,17 +66,17 @@ class StepFunction:
     @cached_property
     def smallest(self) -> Int64Array:
         """Each channel's smallest result, (C,)."""
-        return self.base + (self.thresholds <= self.u_lo[:, None]).sum(axis=1)
+        return _count(self.thresholds <= self.u_lo[:, None]) + self.base
 
     @cached_property
     def largest(self) -> Int64Array:
         """Each channel's largest result, (C,)."""
-        return self.base + (self.thresholds <= self.u_hi[:, None]).sum(axis=1)
+        return _count(self.thresholds <= self.u_hi[:, None]) + self.base
 
     @cached_property
     def constant(self) -> npt.NDArray[np.bool_]:
         """Which channels have a single result, (C,)."""
-        return self.smallest == self.largest
+        return np.equal(self.smallest, self.largest)
 
     def evaluate(self, x: npt.NDArray[np.integer]) -> Int64Array:
         """Results, int64, for x of shape (..., C) within the range."""
@@ -86,7 +86,7 @@ class StepFunction:
         return y + self.base
 
     def clipped(self, lo: int, hi: int) -> StepFunction:
-        """The functions of a clipped argument, ``f(x) = g(clip(x, lo, hi))``: returns g; ``lo``..``hi`` holds ``active``.
+        """The functions g of a clipped argument, ``f(x) = g(clip(x, lo, hi))``; ``lo``..``hi`` must hold ``active``.
 
         A channel whose range lies outside (it has no step) becomes a function of a single value.
         """
@@ -100,12 +100,23 @@ class StepFunction:
     @cached_property
     def active(self) -> tuple[int, int]:
         """Range of x outside which every channel keeps the result it has at that range's end."""
-        inside = (self.thresholds > self.u_lo[:, None]) & (self.thresholds <= self.u_hi[:, None])
-        if not inside.any():
+        varying = ~self.constant
+        if not varying.any():
             return int(self.lo.min()), int(self.lo.min())
-        x = self.thresholds * self.direction[:, None]
-        neighbour = (self.thresholds - 1) * self.direction[:, None]
-        return int(np.minimum(x, neighbour)[inside].min()), int(np.maximum(x, neighbour)[inside].max())
+        first, last = self.first_and_last
+        ends = np.stack([first[varying] - 1, last[varying]]) * self.direction[varying]
+        return int(ends.min()), int(ends.max())
+
+    @cached_property
+    def first_and_last(self) -> tuple[Int64Array, Int64Array]:
+        """u of each channel's first and last step, (C,); meaningless where a channel is constant."""
+        if not self.thresholds.shape[1]:
+            return self.u_lo, self.u_lo
+        inside = (self.thresholds > self.u_lo[:, None]) & (self.thresholds <= self.u_hi[:, None])
+        row = np.arange(self.channels)
+        first = self.thresholds[row, inside.argmax(axis=1)]
+        last = self.thresholds[row, inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)]
+        return first, last
 
     @cached_property
     def points(self) -> tuple[Int64Array, Int64Array]:
@@ -128,6 +139,10 @@ class StepFunction:
         if isinstance(reference, AffineReference):
             return _from_affine(reference, lo, hi)
         return _from_table(reference, lo, hi)
+
+
+def _count(rows: npt.NDArray[np.bool_]) -> Int64Array:
+    return np.asarray(rows.sum(axis=1), np.int64)
 
 
 def _from_qlinear(reference: QLinearReference, lo: Int64Array, hi: Int64Array) -> StepFunction:

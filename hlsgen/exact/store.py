@@ -11,14 +11,24 @@ from typing import Any
 import numpy as np
 
 from hlsgen.errors import FolderError
-from hlsgen.exact.units import Float24Unit, JoinUnit, ScaleUnit, ShiftUnit, TableUnit, ThresholdUnit, Unit
+from hlsgen.exact.units import (
+    Float24Unit,
+    FloatJoinUnit,
+    LinearJoinUnit,
+    ScaleUnit,
+    ShiftUnit,
+    TableUnit,
+    ThresholdUnit,
+    Unit,
+)
 from hlsgen.graph.reference import Rounding
 
 SCHEMA = 1
 FILE = "units.json"
 
 _CLASSES: dict[str, type[Unit]] = {
-    kind.kind: kind for kind in (ShiftUnit, ThresholdUnit, ScaleUnit, Float24Unit, TableUnit, JoinUnit)
+    kind.kind: kind
+    for kind in (ShiftUnit, ThresholdUnit, ScaleUnit, Float24Unit, TableUnit, LinearJoinUnit, FloatJoinUnit)
 }
 
 

@@ -2,7 +2,7 @@
 
 ``evaluate`` is the arithmetic of the hardware in int64. Parameters that may differ per channel are int64 arrays of
 shape (C,) or, when one serves all channels, (1,). ``signals`` gives the interval of every intermediate value for all
-inputs within the unit's domain; the constructor raises ValueError unless each fits 63 signed bits, so int64 never wraps.
+inputs within the unit's domain; the constructor raises ValueError unless each fits 63 signed bits: int64 never wraps.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cost:
 
 
 class Unit(ABC):
-    """Base of all units: a function of one integer (or of two, ``JoinUnitBase``)."""
+    """Base of all units: a function of one integer (or of two, ``JoinUnit``)."""
 
     kind: ClassVar[str]
 
@@ -72,7 +72,7 @@ class RequantUnit(Unit):
 def round_shift(value: Int64Array, shift: int, rounding: Rounding) -> Int64Array:
     """``round(value / 2**shift)`` in integers: one addition that depends on sign or parity, then a shift."""
     if rounding is Rounding.SIGN:
-        return np.where(value >= 0, np.int64(1), np.int64(-1))
+        return 2 * (value >= 0).astype(np.int64) - 1
     if shift == 0:
         return value
     half, ones = 1 << (shift - 1), (1 << shift) - 1
@@ -125,9 +125,7 @@ class ShiftUnit(RequantUnit):
     def signals(self) -> dict[str, Interval]:
         """``sum``: before the shift, with the rounding's addend."""
         ends = [
-            sign * (x << left) + add
-            for sign, left, add in _zip(self.sign, self.left, self.add)
-            for x in self.domain
+            sign * (x << left) + add for sign, left, add in _zip(self.sign, self.left, self.add) for x in self.domain
         ]
         return {"sum": _rounded(_hull(ends), self.shift)}
 
@@ -144,7 +142,7 @@ class ThresholdUnit(RequantUnit):
     """Binary search for the run of equal results in which x lies: ``run`` = how many thresholds are <= x.
 
     The result is ``base[c] + direction[c] * run`` or, where ``values`` is given, ``values[c, run]``.
-    ``thresholds``: (C or 1, 2**levels - 1), ascending; a channel with fewer begins with copies of the domain's lower end.
+    ``thresholds``: (C or 1, 2**levels - 1), ascending; a channel with fewer begins with copies of the domain's low end.
     ``values``: (C or 1, 2**levels) or None. Exact for every function with at most 2**levels runs.
     """
 
@@ -157,21 +155,20 @@ class ThresholdUnit(RequantUnit):
     values: Int64Array | None
 
     def __post_init__(self) -> None:
-        if self.thresholds.shape[1] != (1 << self.levels) - 1:
-            raise ValueError(f"the number of thresholds is one less than a power of two, not {self.thresholds.shape[1]}")
+        count = self.thresholds.shape[1]
+        if count != (1 << self.levels) - 1:
+            raise ValueError(f"the number of thresholds is one less than a power of two, not {count}")
 
     @property
     def levels(self) -> int:
         """Comparisons one after the other."""
-        return self.thresholds.shape[1].bit_length()
+        return int(self.thresholds.shape[1]).bit_length()
 
     def evaluate(self, x: npt.NDArray[np.integer]) -> Int64Array:
         """See ``RequantUnit.evaluate``."""
         run = self.runs(x)
         if self.values is None:
             return self.base + self.direction * run
-        if len(self.values) == 1:
-            return self.values[0][run]
         return self.values[np.arange(len(self.values)), run]
 
     def runs(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -180,11 +177,7 @@ class ThresholdUnit(RequantUnit):
         run = np.zeros(x.shape, np.int64)
         for level in reversed(range(self.levels)):
             middle = run + (1 << level)
-            if len(channels) == 1:
-                threshold = self.thresholds[0][middle - 1]
-            else:
-                threshold = self.thresholds[channels, middle - 1]
-            run = np.where(x >= threshold, middle, run)
+            run = np.where(x >= self.thresholds[channels, middle - 1], middle, run)
         return run
 
     def signals(self) -> dict[str, Interval]:
@@ -342,10 +335,7 @@ class TableUnit(RequantUnit):
 
     def evaluate(self, x: npt.NDArray[np.integer]) -> Int64Array:
         """See ``RequantUnit.evaluate``."""
-        index = x.astype(np.int64) - self.domain[0]
-        if len(self.values) == 1:
-            return self.values[0][index]
-        return self.values[np.arange(len(self.values)), index]
+        return self.values[np.arange(len(self.values)), x.astype(np.int64) - self.domain[0]]
 
     def signals(self) -> dict[str, Interval]:
         """Nothing grows."""
@@ -357,7 +347,7 @@ class TableUnit(RequantUnit):
         return Cost(8, 0, self.values.size * _width(_ends(self.values)))
 
 
-class JoinUnitBase(Unit):
+class JoinUnit(Unit):
     """A function of two integers, proved for ``domain_a`` x ``domain_b``."""
 
     domain_a: Interval
@@ -373,7 +363,7 @@ class JoinUnitBase(Unit):
 
 
 @dataclass(frozen=True, eq=False)
-class JoinUnit(JoinUnitBase):
+class LinearJoinUnit(JoinUnit):
     """``clamp(round((a * mul_a[c] + b * mul_b[c] + add[c]) >> drop, >> shift) + zero_point)``.
 
     ``drop`` and ``rounding`` as in ``ScaleUnit``.
@@ -398,7 +388,7 @@ class JoinUnit(JoinUnitBase):
         _check(self)
 
     def evaluate(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Int64Array:
-        """See ``JoinUnitBase.evaluate``."""
+        """See ``JoinUnit.evaluate``."""
         a, b = a.astype(np.int64), b.astype(np.int64)
         total = (a * self.mul_a + b * self.mul_b + self.add) >> self.drop
         return np.clip(round_shift(total, self.shift, self.rounding) + self.zero_point, self.lo, self.hi)
@@ -426,11 +416,11 @@ class JoinUnit(JoinUnitBase):
 
 
 @dataclass(frozen=True, eq=False)
-class FloatJoinUnit(JoinUnitBase):
-    """``clip(rint(float32(a * scale_a + inner(b))))`` in integers: the last of two float32 operations, whatever the scales.
+class FloatJoinUnit(JoinUnit):
+    """``clip(rint(float32(a * scale_a + b_term(b))))`` in integers: float32 arithmetic, whatever the scales.
 
     ``p = a * mul_a + b_term[b - domain_b[0]]`` is the exact sum at the binary point ``shift``; the memory ``b_term``
-    holds the first operation's float32 results. Rounding to 24 bits and then half to even is done as in ``Float24Unit``.
+    holds float32 results itself. Rounding to 24 bits and then half to even is done as in ``Float24Unit``.
     Needed where the ratio of scales makes many sums tie, which float32 breaks irregularly. Width: the interval "sum".
     """
 
@@ -450,7 +440,7 @@ class FloatJoinUnit(JoinUnitBase):
         _check(self)
 
     def evaluate(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Int64Array:
-        """See ``JoinUnitBase.evaluate``."""
+        """See ``JoinUnit.evaluate``."""
         product = a.astype(np.int64) * self.mul_a + self.b_term[b.astype(np.int64) - self.domain_b[0]]
         return np.clip(round_float32_product(product, self.shift, self.binades), self.lo, self.hi)
 
@@ -477,9 +467,9 @@ def round_float32_product(product: Int64Array, shift: int, binades: int) -> Int6
         if bits > MANTISSA_BITS:
             window = np.where(magnitude >= 1 << (bits - 1), 1 << (bits - MANTISSA_BITS - 1), window)
     odd = nearest & 1
-    down = odd * (fraction <= window)
-    up = odd * ((1 << shift) - fraction <= window)
-    return nearest - down + up
+    down = (fraction <= window).astype(np.int64)
+    up = ((1 << shift) - fraction <= window).astype(np.int64)
+    return nearest + odd * (up - down)
 
 
 def round_to_float32(value: Int64Array) -> Int64Array:
@@ -500,7 +490,7 @@ def collapse(values: Iterable[int] | Int64Array) -> Int64Array:
     return array[:1] if (array == array[0]).all() else array
 
 
-def _check(unit: ShiftUnit | ScaleUnit | Float24Unit | JoinUnit | FloatJoinUnit) -> None:
+def _check(unit: ShiftUnit | ScaleUnit | Float24Unit | LinearJoinUnit | FloatJoinUnit) -> None:
     for name, (lo, hi) in unit.signals().items():
         if lo < -_LIMIT or hi >= _LIMIT:
             raise ValueError(f"{unit.kind}: {name} reaches {lo}..{hi}, more than 63 bits")

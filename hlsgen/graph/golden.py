@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from hlsgen.graph.graph import Frame, Graph, Tensor, View
 from hlsgen.graph.host import Array
+from hlsgen.graph.host_ops import storage
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Op, Requantize, Reshape, SumPool
 from hlsgen.graph.reference import QLinearAddReference, QLinearReference
 from hlsgen.graph.types import IntArray
@@ -103,16 +104,27 @@ def outputs(graph: Graph, leaving: Mapping[str, IntArray]) -> dict[str, Array]:
     feeds: dict[str, Array] = {}
     for name in suffix.inputs:
         view = graph.views[name]
-        feeds[name] = onnx_from_frames(view, leaving[view.tensor]).astype(suffix.dtypes[name], copy=False)
+        feeds[name] = onnx_from_frames(view, leaving[view.tensor]).astype(delivered_dtype(graph, name), copy=False)
     values = suffix.run(feeds)
     return {name: values[name] for name in suffix.outputs}
+
+
+def delivered_dtype(graph: Graph, name: str) -> np.dtype[Any]:
+    """The NumPy type of the ONNX tensor ``name`` that the suffix reads: as declared, or the smallest for its integers."""
+    if name in graph.suffix.dtypes:
+        return storage(graph.suffix.dtypes[name])
+    view = graph.views[name]
+    if view.is_float:
+        return np.dtype(np.float32)
+    type = graph.tensors[view.tensor].type
+    return np.dtype(f"{'' if type.signed else 'u'}int{max(8, type.storage_bits)}")
 
 
 def frames_from_onnx(graph: Graph, view: View, array: Array) -> IntArray:
     """Frames (N, H, W, C) of the integers that the ONNX tensor ``array`` (N, ...) holds as ``view`` says."""
     tensor = graph.tensors[view.tensor]
     if view.is_float:
-        scale = np.asarray(_along_axis(view), np.float64)
+        scale = np.asarray(scale_along_axis(view), np.float64)
         array = np.rint(array.astype(np.float64) / scale) + view.zero_point
     return view.layout.to_frames(array, tensor.shape).astype(tensor.type.dtype)
 
@@ -122,10 +134,10 @@ def onnx_from_frames(view: View, frames: IntArray) -> Array:
     array = view.layout.to_onnx(frames)
     if not view.is_float:
         return array
-    return np.asarray(np.subtract(array, view.zero_point, dtype=np.float32) * _along_axis(view))
+    return np.asarray(np.subtract(array, view.zero_point, dtype=np.float32) * scale_along_axis(view))
 
 
-def _along_axis(view: View) -> npt.NDArray[np.float32]:
+def scale_along_axis(view: View) -> npt.NDArray[np.float32]:
     """The view's scale, shaped to multiply an ONNX tensor with its batch axis."""
     if view.scale.ndim == 0 or view.scale.size == 1:
         return view.scale.reshape(())

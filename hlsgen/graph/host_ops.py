@@ -311,7 +311,7 @@ def _batch_normalization(inputs: list[Any], attributes: Attributes) -> list[Arra
     x, gamma, beta, mean, variance = inputs
     shape = (1, -1) + (1,) * (x.ndim - 2)
     factor = gamma / np.sqrt(variance + _number(attributes, "epsilon", 1e-5))
-    return [(x - mean.reshape(shape)) * factor.reshape(shape) + beta.reshape(shape)]
+    return [x * factor.reshape(shape) + (beta - mean * factor).reshape(shape)]
 
 
 def _softmax(inputs: list[Any], attributes: Attributes) -> list[Array]:

@@ -54,16 +54,15 @@ class Matvec(Kernel):
             f"weights of shape {self.weights.shape} are not (groups={self.groups}, outputs, inputs)",
         )
         _, outputs, inputs = self.weights.shape
-        require(self.pe > 0 and outputs % self.pe == 0, f"pe={self.pe} does not divide {outputs} outputs per group")
-        require(self.simd > 0 and inputs % self.simd == 0, f"simd={self.simd} does not divide {inputs} inputs per group")
+        require(self.pe > 0 and outputs % self.pe == 0, f"pe={self.pe} does not divide {outputs} outputs")
+        require(self.simd > 0 and inputs % self.simd == 0, f"simd={self.simd} does not divide {inputs} inputs")
         require(
             self.bias.shape == (self.groups * outputs,),
             f"bias of shape {self.bias.shape} does not match {self.groups * outputs} outputs",
         )
         check_mac(self.mac, self.input_type, self.weight_type, self.weights)
-        require(
-            self.mac is not Mac.DSP2 or self.pe % 2 == 0, f"dsp2 computes outputs in pairs, so pe={self.pe} must be even"
-        )
+        even = self.mac is not Mac.DSP2 or self.pe % 2 == 0
+        require(even, f"dsp2 computes outputs in pairs, so pe={self.pe} must be even")
 
     @property
     def input_fold(self) -> int:
@@ -140,7 +139,7 @@ def check_mac(mac: Mac, input_type: QuantType, weight_type: QuantType, weights: 
         )
     if mac is Mac.DSP2:
         require(
-            input_type.bits <= 8 and not input_type.bipolar and -128 <= lo and hi <= 127 and not weight_type.bipolar,
+            input_type.bits <= 8 and not input_type.bipolar and lo >= -128 and hi <= 127 and not weight_type.bipolar,
             f"dsp2 multiplies 8-bit activations by int8 weights, not {input_type} by {lo}..{hi} ({weight_type})",
         )
 
@@ -152,9 +151,9 @@ def check_range(kernel: str, acc: npt.NDArray[np.int64], acc_type: QuantType) ->
 
 
 def exact_matmul(x: IntArray, w: IntArray) -> npt.NDArray[np.int64]:
-    """Batched ``x @ w`` on integers, int64. In floating point (BLAS) where that is provably exact, which is much faster."""
+    """Batched ``x @ w`` on integers, int64. By BLAS in floating point, much faster, where that is provably exact."""
     bound = int(np.abs(x).max(initial=0)) * int(np.abs(w).sum(axis=-2).max(initial=0))
     if bound < 1 << 53:
         dtype = np.float32 if bound < 1 << 24 else np.float64
-        return np.matmul(x.astype(dtype), w.astype(dtype)).astype(np.int64)
-    return np.matmul(x.astype(np.int64), w.astype(np.int64))
+        return np.asarray(np.matmul(x.astype(dtype), w.astype(dtype)), np.int64)
+    return np.asarray(np.matmul(x.astype(np.int64), w.astype(np.int64)))

@@ -1,5 +1,0 @@
-"""Graph to Design. One entry: ``lower``."""
-
-from hlsgen.lower.mapping import lower
-
-__all__ = ["lower"]

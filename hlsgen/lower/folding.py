@@ -25,9 +25,10 @@ Units = Mapping[str, tuple[Unit, ...]]
 class Folding:
     """What the plan chooses for one layer; each layer reads the fields that it has (see ``legal``).
 
-    ``pe``: sums computed at a time. ``lanes``: channels per beat at the layer's input. ``taps``: window taps per beat, so
-    that a MAC layer multiplies ``pe * lanes * taps`` pairs per cycle. ``mac``: how it multiplies. ``requant_lanes``:
-    elements per cycle of the closing function. ``unit``: its arithmetic, by name; None takes the cheapest exact one.
+    ``pe``: sums computed at a time. ``lanes``: channels per beat at the layer's input. ``taps``: window taps per beat,
+    so that a MAC layer multiplies ``pe * lanes * taps`` pairs per cycle. ``mac``: how it multiplies.
+    ``requant_lanes``: elements per cycle of the closing function. ``unit``: its arithmetic, by name; None takes the
+    cheapest exact one.
     """
 
     pe: int = 1
@@ -48,8 +49,8 @@ class Foldings(Protocol):
 def legal(layer: Layer, graph: Graph, units: Units | None = None) -> dict[str, tuple[int | str, ...]]:
     """The fields of ``Folding`` that the layer has, each with its legal values in ascending order of size.
 
-    Every combination is legal. Numbers are divisors of what they divide up, so that no lane ever idles. ``units`` adds
-    the names of the exact units; without it the field ``unit`` is left out.
+    Every combination is legal but an odd ``pe`` with ``dsp2``. Numbers are divisors of what they divide up, so that no
+    lane ever idles. ``units`` adds the names of the exact units; without it the field ``unit`` is left out.
     """
     op = layer.op
     source = graph.tensors[op.inputs[0]]
@@ -80,17 +81,17 @@ def legal(layer: Layer, graph: Graph, units: Units | None = None) -> dict[str, t
 def macs(conv: Conv, source: Tensor) -> tuple[Mac, ...]:
     """The multipliers a MAC layer may use, the natural one first.
 
-    XNOR where both operands are bipolar; otherwise a DSP for products of more than 4 by 4 bits, LUTs below. ``DSP2`` takes
-    an even ``pe``.
+    XNOR where both operands are bipolar; otherwise a DSP for products of more than 4 by 4 bits, LUTs below. ``DSP2``
+    computes pairs of outputs that share their inputs, so it needs an even ``pe`` and is none for depthwise layers.
     """
     input_type = padded_type(source.type, conv.geometry, conv.zero_point)
     weights = weight_type(conv, Mac.LUT)
     if input_type.bipolar and weights.bipolar:
         return (Mac.XNOR, Mac.LUT)
     plain = (Mac.DSP, Mac.LUT) if input_type.bits > 4 and weights.bits > 4 else (Mac.LUT, Mac.DSP)
-    outputs = len(conv.weight) if is_depthwise(conv) else len(conv.weight) // conv.groups
-    paired = outputs % 2 == 0 and input_type.bits <= 8 and not input_type.bipolar and INT8.contains(*_ends(conv.weight))
-    return (*plain, Mac.DSP2) if paired else plain
+    small = input_type.bits <= 8 and not input_type.bipolar and INT8.contains(*_ends(conv.weight))
+    paired = not is_depthwise(conv) and len(conv.weight) // conv.groups % 2 == 0
+    return (*plain, Mac.DSP2) if small and paired else plain
 
 
 def weight_type(conv: Conv, mac: Mac) -> QuantType:

@@ -16,9 +16,9 @@ from hlsgen.kernels.base import Kernel
 from hlsgen.kernels.concat import Concat as ConcatKernel
 from hlsgen.kernels.depthwise import Depthwise
 from hlsgen.kernels.fork import Fork
-from hlsgen.kernels.matvec import Mac, Matvec
+from hlsgen.kernels.matvec import Matvec
 from hlsgen.kernels.maxpool import MaxPool as MaxPoolKernel
-from hlsgen.kernels.pack import Pack
+from hlsgen.kernels.pack import Pack, Packed
 from hlsgen.kernels.requant import Requant
 from hlsgen.kernels.sumpool import SumPool as SumPoolKernel
 from hlsgen.kernels.table import Table
@@ -86,7 +86,7 @@ class _Lowering:
     def _pack(self, last: str) -> None:
         streams = [self._take(name) for name in self.graph.outputs]
         specs = [self.design.streams[name].spec for name in streams]
-        kernel = Pack(self.design.axi_bits, tuple((spec.elements, spec.lanes, spec.type) for spec in specs))
+        kernel = Pack(self.design.axi_bits, tuple(Packed(spec.elements, spec.lanes, spec.type) for spec in specs))
         self._add(kernel, [*streams, last], outputs=[self.design.output])
 
     def _wanted_lanes(self, tensor: str) -> int:
@@ -266,7 +266,7 @@ class _Lowering:
         return self._add(kernel, [stream], source.tensor, source.frame)[0]
 
     def _adapt(self, stream: str, lanes: int) -> str:
-        """The same elements with ``lanes`` per beat: over the greatest common divisor where neither divides the other."""
+        """The same elements with ``lanes`` per beat; by way of the greatest common divisor if neither divides the other."""
         spec = self.design.streams[stream].spec
         if spec.lanes == lanes:
             return stream
@@ -333,4 +333,4 @@ def stream_order(weight: IntArray, taps: int, lanes: int) -> IntArray:
     """
     count, rows, columns, channels = weight.shape
     split = weight.reshape(count, rows * columns // taps, taps, channels // lanes, lanes)
-    return split.transpose(0, 1, 3, 2, 4).reshape(count, -1)
+    return np.ascontiguousarray(split.transpose(0, 1, 3, 2, 4)).reshape(count, -1)

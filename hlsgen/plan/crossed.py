@@ -33,7 +33,7 @@ def crossed_depths(network: Network) -> dict[str, int]:
 
 
 def _fire_times(network: Network) -> dict[str, Counts]:
-    """For each process: the time at which beat k of its first output can be written, everybody being as fast as possible."""
+    """For each process: the time at which beat k of its first output can be written, all being as fast as possible."""
     fires: dict[str, Counts] = {}
     for instance in network.instances:
         arrivals = []

@@ -4,13 +4,14 @@ One call of each process handles one image and leaves the streams empty, so it i
 A network of processes with blocking reads and writes deadlocks, or does not, whatever the order in which they run
 (Kahn; Parks), so depths are safe as soon as they admit one order. The order used here is the demand-driven one.
 
-Only a process with several outputs writes beats that nobody has asked for yet. When a join ``m`` is about to write its
-beat j, its inputs have made the fork ``f`` write ``need(j)`` beats: the largest need of any of f's branches. The reader
-of a branch ``s`` has by then taken ``taken(j)`` beats: as far as it can go while m still waits. The FIFO of s holds the
-rest, so its depth is ``max over j of need(j) - taken(j)``, and not less: m needs the former, and no more than the
-latter can leave. Needs are compositions of the ``reads`` arrays from m's inputs upwards. Where every pair of fork and
-join is nested in the others (the network is series-parallel, as residual networks are) no other deadlock exists; for
-networks whose forks and joins cross, ``plan/crossed.py`` gives depths that are safe, and slightly larger than needed.
+Only a process with several outputs writes beats that nobody has asked for yet. Take two branches ``a`` and ``b`` of a
+fork that meet again in a join. When the join is about to write its beat j, it has made the fork write ``need(j)``
+beats by way of b. By way of a, meanwhile, ``taken(j)`` beats can have left the fork's FIFO: as many as it takes until
+all FIFOs on the way to the waiting join are full. The FIFO of a holds the rest, so its depth is
+``max over j of need(j) - taken(j)``, and not less: the join needs the former, and no more than the latter can leave.
+Both are compositions of the ``reads`` arrays along the branches. Where forks and joins are nested (the network is
+series-parallel, as residual networks are) there is no other way to deadlock. For networks whose forks and joins cross,
+``plan/crossed.py`` gives depths that are safe, and larger than needed.
 
 Processes are taken to be as strict as hardware is: a pipelined loop performs the last read for a beat in the cycle in
 which it writes that beat, and a fork writes all its outputs in one cycle. Simulated C++ is laxer by a beat per process.
@@ -19,6 +20,7 @@ which it writes that beat, and a fork writes all its outputs in one cycle. Simul
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import permutations
 
 import numpy as np
 
@@ -50,36 +52,37 @@ def size_fifos(design: Design) -> dict[str, int]:
 
 def nested_depths(network: Network) -> dict[str, int]:
     """Exact depths of the streams that forks write, for networks whose forks and joins are nested."""
-    depths: dict[str, int] = {}
-    for join in network.joins:
-        needs = network.needs(join)
-        for fork in network.forks:
-            demanded = [name for name in fork.outputs if name in needs]
-            if not demanded:
-                continue
-            progress = network.progress(fork, needs)
-            for name in demanded:
-                held = network.written(fork, name, progress) - _taken(network, join, name, needs)
-                depths[name] = max(depths.get(name, 0), int(held.max()))
-    return depths
+    depths = dict.fromkeys(network.design.streams, SMALLEST)
+    pairs = [
+        (network.meeting(branch, other), fork, branch, other)
+        for fork in network.forks
+        for branch, other in permutations(fork.outputs, 2)
+    ]
+    needs: dict[int, dict[str, Counts]] = {}
+    for meeting, fork, branch, other in sorted(pairs, key=lambda pair: pair[0]):  # inner pairs before outer ones
+        join = network.instances[meeting]
+        if meeting not in needs:
+            needs[meeting] = network.needs(join)
+        need = network.written(fork, branch, network.progress(fork, other, needs[meeting][other]))
+        held = need - _taken(network, join, branch, depths)
+        depths[branch] = max(depths[branch], int(held.max()))
+    return {name: depths[name] for fork in network.forks for name in fork.outputs}
 
 
-def _taken(network: Network, join: Instance, name: str, needs: Mapping[str, Counts]) -> Counts:
-    """Beats of stream ``name`` its reader has taken when ``join`` waits to write beat j, for every j.
+def _taken(network: Network, join: Instance, name: str, depths: Mapping[str, int]) -> Counts:
+    """Beats of stream ``name`` its reader can have taken when ``join`` waits to write beat j, for every j.
 
-    Along a plain chain of processes from the stream to the join, every FIFO fills up; the first fork or join on the
-    way takes no more than ``join`` needs, because its other streams bound it too.
+    All ways from ``name`` lead to ``join``; every FIFO on them fills up.
     """
-    chain = network.chain(name)
-    if network.reader[chain[-1]] is not join:
-        return needs[name]
-    reads = network.reads(join, chain[-1])
-    before = np.concatenate([[0], reads[:-1]])
-    taken = np.maximum(before, reads - 1)
-    for stream in reversed(chain[:-1]):
-        process = network.reader[stream]
-        taken = network.taken_by(process, stream, taken + SMALLEST)
-    return taken
+    process = network.reader[name]
+    if process is join:
+        reads = network.reads(join, name)
+        return np.asarray(np.maximum(np.concatenate([[0], reads[:-1]]), reads - 1))
+    room = [
+        network.completed(process, output, _taken(network, join, output, depths) + depths[output])
+        for output in process.outputs
+    ]
+    return network.taken_by(process, name, np.minimum.reduce(room))
 
 
 def images_in_flight(design: Design, depths: Mapping[str, int], source: Instance, aside: str) -> int:

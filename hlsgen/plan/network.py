@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ class Network:
     def __init__(self, design: Design) -> None:
         self.design = design
         self.instances = design.instances
+        self.position = {instance.name: index for index, instance in enumerate(design.instances)}
         self.reader = {name: instance for instance in design.instances for name in instance.inputs}
         self.writer = {name: instance for instance in design.instances for name in instance.outputs}
         self.forks = [instance for instance in design.instances if len(instance.outputs) > 1]
@@ -40,21 +41,41 @@ class Network:
         """Beats written to output ``name`` after ``progress`` beats of the first output (all outputs end together)."""
         return progress * self.beats(name) // self.beats(instance.outputs[0])
 
+    def progress(self, instance: Instance, name: str, written: Counts) -> Counts:
+        """Beats of its first output that ``instance`` must write for output ``name`` to get ``written`` beats."""
+        return -(-written * self.beats(instance.outputs[0]) // self.beats(name))
+
+    def completed(self, instance: Instance, name: str, room: Counts) -> Counts:
+        """Beats of its first output that ``instance`` can write while output ``name`` takes ``room`` beats in all."""
+        first, beats = self.beats(instance.outputs[0]), self.beats(name)
+        return np.minimum(((room + 1) * first - 1) // beats, first)
+
     def needs(self, join: Instance) -> dict[str, Counts]:
         """For every stream upstream of ``join``: beats that must have been read of it when ``join`` writes beat j."""
         needs = {name: self.reads(join, name) for name in join.inputs}
-        for instance in reversed(self.instances[: self.instances.index(join)]):
-            if any(name in needs for name in instance.outputs):
-                progress = self.progress(instance, needs)
+        for instance in reversed(self.instances[: self.position[join.name]]):
+            wanted = [self.progress(instance, name, needs[name]) for name in instance.outputs if name in needs]
+            if wanted:
+                progress = np.maximum.reduce(wanted)
                 for name in instance.inputs:
                     needs[name] = np.concatenate([[0], self.reads(instance, name)])[progress]
         return needs
 
-    def progress(self, instance: Instance, needs: Mapping[str, Counts]) -> Counts:
-        """Beats of its first output that ``instance`` must have written to satisfy ``needs`` on all its outputs."""
-        first = self.beats(instance.outputs[0])
-        wanted = [-(-needs[name] * first // self.beats(name)) for name in instance.outputs if name in needs]
-        return np.maximum.reduce(wanted)
+    def meeting(self, a: str, b: str) -> int:
+        """Position of the first process that both streams lead to."""
+        common = self._reached(a) & self._reached(b)
+        return (common & -common).bit_length() - 1
+
+    @cache  # noqa: B019 - a network lives as long as one computation
+    def _reached(self, name: str) -> int:
+        """The processes that stream ``name`` leads to, as bits by position."""
+        process = self.reader.get(name)
+        if process is None:
+            return 0
+        reached = 1 << self.position[process.name]
+        for output in process.outputs:
+            reached |= self._reached(output)
+        return reached
 
     def taken_by(self, process: Instance, name: str, room: Counts) -> Counts:
         """Beats of input ``name`` that ``process`` can take while its output has room for ``room`` beats in all.
@@ -66,21 +87,13 @@ class Network:
         ahead = np.maximum(np.concatenate([[0], reads[:-1]]), reads - 1)
         return np.append(ahead, self.beats(name))[np.minimum(room, len(reads))]
 
-    def chain(self, name: str) -> list[str]:
-        """Streams from ``name`` on, through processes with one input and one output, to the first fork, join or end."""
-        streams = [name]
-        while (process := self.reader.get(streams[-1])) and len(process.inputs) == len(process.outputs) == 1:
-            streams.append(process.outputs[0])
-        return streams
-
     def series_parallel(self) -> bool:
         """Whether forks and joins are nested: merging parallel edges and contracting chains leaves a single edge."""
-        position = {instance.name: index for index, instance in enumerate(self.instances)}
         source, sink = -1, len(self.instances)
         edges = {
             (
-                position[self.writer[name].name] if name in self.writer else source,
-                position[self.reader[name].name] if name in self.reader else sink,
+                self.position[self.writer[name].name] if name in self.writer else source,
+                self.position[self.reader[name].name] if name in self.reader else sink,
             )
             for name in self.design.streams
         }

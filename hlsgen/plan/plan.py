@@ -117,7 +117,8 @@ def load(path: Path, graph: Graph, units: Units) -> Plan:
     if not isinstance(content, dict):
         raise PlanError(f"The plan {path} is not a mapping with the keys version, layers and streams.")
     if content.get("version") != VERSION:
-        raise PlanError(f"The plan {path} has version {_quote(content.get('version'))}; this hlsgen reads version {VERSION}.")
+        version = _quote(content.get("version"))
+        raise PlanError(f"The plan {path} has version {version}; this hlsgen reads version {VERSION}.")
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
@@ -146,11 +147,11 @@ def apply_depths(plan: Plan, design: Design, smallest_depths: Mapping[str, int])
     for name, depth in plan.streams.items():
         if name not in smallest_depths:
             raise PlanError(
-                f"The plan has a stream {_quote(name)} that the design does not have; it may stem from another folding. "
-                "Delete the section streams to have the depths computed."
+                f"The plan has a stream {_quote(name)} that the design does not have; it may stem from another "
+                "folding. Delete the section streams to have the depths computed."
             )
-        if depth < smallest_depths[name]:
-            raise PlanError(f"Stream {name}: a depth of {depth} deadlocks; legal values are {smallest_depths[name]} and more.")
+        if depth < (least := smallest_depths[name]):
+            raise PlanError(f"Stream {name}: a depth of {depth} may deadlock; legal values are {least} and more.")
     for name, depth in smallest_depths.items():
         design.streams[name].depth = plan.streams.get(name, depth)
 

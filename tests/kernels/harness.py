@@ -1,4 +1,4 @@
-"""Runs the C++ form of kernel instances: many parameter sets in one compiled unit, outputs and reading order brought back.
+"""Runs the C++ form of kernel instances, many parameter sets in one compiled unit; brings back outputs and reading order.
 
     results = run([Case(kernel, (beats,)), ...], Mode.NATIVE)
     check([Case(kernel, (beats,)), ...], Mode.AP)      # equal to kernel.golden and kernel.reads, beat for beat
@@ -31,7 +31,7 @@ class Mode(Enum):
     """How the C++ is simulated; the value is the compiler's extra flags."""
 
     NATIVE = ("-fsanitize=bounds,shift", "-fno-sanitize-recover")
-    AP = ("-DHLSGEN_AP", "-Wno-uninitialized", "-Wno-maybe-uninitialized")  # AMD's default constructors read what they leave
+    AP = ("-DHLSGEN_AP", "-Wno-uninitialized", "-Wno-maybe-uninitialized")  # both fire inside AMD's default constructors
     BOUNDED = ("-DHLSGEN_BOUNDED",)
 
 
@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the C++ did: output beats; ``reads[image, beat of output 0, input]``; TLAST of every AXI output beat, flat."""
+    """What the C++ did: output beats; ``reads[image, beat of output 0, input]``; TLAST of each AXI output beat, flat."""
 
     outputs: tuple[Beats, ...]
     reads: npt.NDArray[np.int64]
@@ -86,7 +86,7 @@ def check(cases: list[Case], mode: Mode) -> None:
 
 
 def run(cases: list[Case], mode: Mode = Mode.NATIVE) -> list[Result]:
-    """Compile (or find) the unit of these cases and run it. A failing simulation raises RuntimeError with its message."""
+    """Compile (or find) the unit of these cases and run it. A failing simulation raises RuntimeError, its message."""
     program = compile_unit(_source(cases), mode.value)
     values = [
         _wires(beats, spec).ravel()
@@ -167,7 +167,8 @@ def _case_function(number: int, case: Case) -> str:
     input_types, output_types = _beat_types(kernel)
     inputs = [f"in_{i}" for i in range(len(input_types))]
     outputs = [f"out_{i}" for i in range(len(output_types))]
-    lines = [config_struct(config, kernel) + f"void case_{number}() {{", "  sim::clear_taps();", "  Values reads, last;"]
+    lines = [config_struct(config, kernel)]
+    lines += [f"void case_{number}() {{", "  sim::clear_taps();", "  Values reads, last;"]
     lines += [f'  sim::tap("{name}").depth = {BOUNDED_DEPTH};' for name in (*inputs, *outputs)]
     for name, type, spec in zip(inputs, input_types, kernel.inputs, strict=True):
         lines.append(f"  const Values {name}_values = take({case.images * spec.elements});")

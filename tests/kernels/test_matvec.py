@@ -126,8 +126,8 @@ def test_an_accumulator_that_does_not_fit_is_reported() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pe": 3}, "pe=3 does not divide 8 outputs per group"),
-        ({"simd": 5}, "simd=5 does not divide 12 inputs per group"),
+        ({"pe": 3}, "pe=3 does not divide 8 outputs"),
+        ({"simd": 5}, "simd=5 does not divide 12 inputs"),
         ({"pixels": 0}, "pixels=0 is not positive"),
         ({"mac": Mac.XNOR}, "xnor needs bipolar operands, not int8 and int8"),
         ({"mac": Mac.DSP2}, "dsp2 computes outputs in pairs, so pe=1 must be even"),

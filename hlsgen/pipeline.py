@@ -7,6 +7,7 @@ stopped with ``last``, goes on where it was, and gives the same bytes as one tha
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,28 +17,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 import hlsgen
-from hlsgen import canonical, emit, exact, frontend, samples
+from hlsgen import frontend, samples
 from hlsgen import manifest as manifests
 from hlsgen import plan as plans
 from hlsgen.board import Board, Clock
 from hlsgen.board import load as load_board
+from hlsgen.canonical import write as canonical
+from hlsgen.emit.hls import write as write_hls
 from hlsgen.errors import FolderError, HlsgenError, ModelError, OptionError, ToolError, VerificationError
 from hlsgen.exact import store as unit_store
+from hlsgen.exact.solve import solve
 from hlsgen.exact.units import Unit
 from hlsgen.folder import MANIFEST, Workspace, read_manifest, write_text
 from hlsgen.graph import store as graph_store
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array
-from hlsgen.lower import lower
+from hlsgen.inspection import headline, listed, partition
 from hlsgen.lower.design import Design
+from hlsgen.lower.mapping import lower
 from hlsgen.lower.names import printable
 from hlsgen.resources import PACKAGE, resource
 from hlsgen.run import Engine, Runner
 from hlsgen.sim import csim
-from hlsgen.verify import Verification, verify_design
+from hlsgen.verify import verify as verify_build
 
 
 class Step(Enum):
@@ -135,14 +138,14 @@ class Build:
         engine: Engine | str = Engine.GOLDEN,
         *,
         trace: bool = False,
-        types: csim.Types = csim.Types.NATIVE,
+        types: csim.Types = "native",
         bounded: bool = False,
     ) -> dict[str, Array]:
         """Compute the model for images ``x``: an array (images, ...) or one by the input's ONNX name.
 
         Returns the model's outputs by their ONNX names, ``int/<tensor>`` for what leaves the accelerator (frames of
-        shape (images, H, W, C)) and, with ``trace``, ``stream/<name>`` for every stream: integers of shape (images, beats,
-        lanes). The engines return the same. ``types`` and ``bounded`` are for ``csim`` (see ``sim.csim``).
+        shape (images, H, W, C)) and, with ``trace``, ``stream/<name>`` for every stream: integers of shape (images,
+        beats, lanes). The engines return the same. ``types`` and ``bounded`` are for ``csim`` (see ``sim.csim``).
         Raises OptionError for a wrong input, ToolError without a compiler, VerificationError for a deadlock.
         """
         if not self.finished:
@@ -198,7 +201,7 @@ def build(
     )
     first, last = None if first is None else Step(first), Step(last)
     if options.verify is Verify.CSIM and last is Step.CSIM:
-        csim.require_compiler()  # now, not after minutes of work
+        csim.compiler()  # now, not after minutes of work
     source = _source(options.model)
     target = Path(output) if output is not None else Path("build") / _folder_name(options.model)
     identity = _identity(source, options)
@@ -250,15 +253,15 @@ def _import(job: _Job) -> list[str]:
     job.folder.mkdir(parents=True, exist_ok=True)
     graph_store.save(graph, job.folder)
     write_text(job.folder / "graph.txt", graph_store.describe(graph))
-    canonical.write(graph, job.folder / "canonical.onnx")
+    (job.folder / "canonical.onnx").write_bytes(canonical.write(graph).SerializeToString(deterministic=True))
     return [headline(graph), partition(graph), *graph.notes]
 
 
 def _exact(job: _Job) -> list[str]:
-    units = exact.solve(job.artifacts.graph)
+    units = solve(job.artifacts.graph)
     unit_store.save(units, job.folder)
     kinds = Counter(choices[0].kind for choices in units.values())
-    return [f"{len(units)} functions proved exact: {_listed(kinds)}"]
+    return [f"{len(units)} functions proved exact: {listed(kinds)}"]
 
 
 def _lower(job: _Job) -> list[str]:
@@ -268,7 +271,7 @@ def _lower(job: _Job) -> list[str]:
     design = lower(graph, units, plan, job.artifacts.axi_bits)
     plans.save(plan, job.folder / "plan.yaml")
     kinds = Counter(instance.kernel.kind for instance in design.instances)
-    return [f"{len(design.instances)} kernels: {_listed(kinds)}"]
+    return [f"{len(design.instances)} kernels: {listed(kinds)}"]
 
 
 def _plan(job: _Job) -> list[str]:
@@ -293,32 +296,32 @@ def _plan(job: _Job) -> list[str]:
 
 
 def _emit(job: _Job) -> list[str]:
-    emit.write_hls(job.artifacts.design, job.folder / "hls")
+    write_hls(job.artifacts.design, job.folder / "hls")
     files = [path for path in (job.folder / "hls").rglob("*") if path.is_file()]
     return [f"hls/: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"]
 
 
 def _csim(job: _Job) -> list[str]:
     """Verify, if asked to, and write the manifest, which makes the folder a build."""
-    verification = Verification()
+    report: dict[str, Any] = {}
     lines = ["not verified (--verify none)"]
     if job.options.verify is Verify.CSIM:
         graph = job.artifacts.graph
         given = job.options.samples
         feeds = samples.made_up(graph) if given is None else samples.read(given, graph)
         original = job.options.model if isinstance(job.options.model, Path) else None
-        verification = verify_design(graph, job.artifacts.design, job.folder, feeds, original)
-        lines = verification.lines()
+        verification = verify_build(graph, job.artifacts.design, job.folder, feeds, original)
+        report, lines = verification.as_dict(), verification.lines()
     manifest = manifests.compose(
         graph=job.artifacts.graph,
         design=job.artifacts.design,
         board=job.options.board,
         clock=job.options.clock,
         asked_mhz=job.options.asked_mhz,
-        model_file=job.options.model.name,
+        model_file=job.options.model.name if isinstance(job.options.model, Path) else None,
         model_sha256=job.model_sha256,
         build_id=job.build_id,
-        verification=verification,
+        verify=report,
     )
     manifests.write(manifest, job.folder / MANIFEST)
     return lines
@@ -334,23 +337,6 @@ _ACTIONS: dict[Step, tuple[str, Callable[[_Job], list[str]]]] = {
 }
 
 
-def headline(graph: Graph) -> str:
-    """Name, form and size of a network in one line."""
-    return f"{graph.name}: {graph.form or 'integer'} model, {graph.macs():,} MACs per image"
-
-
-def partition(graph: Graph) -> str:
-    """What runs where, in one line: before the accelerator, in it, after it."""
-    prefix = " ".join(node.op_type for node in graph.prefix.nodes) or "-"
-    suffix = " ".join(node.op_type for node in graph.suffix.nodes) or "-"
-    kinds = Counter(type(op).__name__ for op in graph.ops)
-    return f"CPU: {prefix} | hardware: {_listed(kinds)} | CPU: {suffix}"
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
 def _existing(path: str | Path | None, option: str) -> Path | None:
     if path is None:
         return None
@@ -362,7 +348,9 @@ def _existing(path: str | Path | None, option: str) -> Path | None:
 def _source(model: Path | Graph) -> bytes:
     """What identifies the model: the file's bytes, or the graph's."""
     if isinstance(model, Graph):
-        return graph_store.dump(model)
+        with tempfile.TemporaryDirectory() as folder:
+            graph_store.save(model, Path(folder))
+            return b"".join(path.read_bytes() for path in sorted(Path(folder).iterdir()))
     try:
         return model.read_bytes()
     except OSError as error:

@@ -1,0 +1,52 @@
+"""Copies a stream: every beat goes to each of ``copies`` outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.graph.types import QuantType
+from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
+
+
+@dataclass(frozen=True, eq=False)
+class Fork(Kernel):
+    """``beats`` beats of ``lanes`` elements per image, written to all outputs in turn before the next one is read."""
+
+    kind: ClassVar[str] = "fork"
+
+    type: QuantType
+    lanes: int
+    beats: int
+    copies: int
+
+    def __post_init__(self) -> None:
+        require(self.lanes > 0 and self.beats > 0, f"lanes={self.lanes} and beats={self.beats} must be positive")
+        require(self.copies >= 2, f"copies={self.copies}: a fork has at least two outputs")
+
+    @property
+    def inputs(self) -> tuple[StreamSpec, ...]:
+        return (StreamSpec(self.type, self.lanes, self.beats),)
+
+    @property
+    def outputs(self) -> tuple[StreamSpec, ...]:
+        return self.inputs * self.copies
+
+    @property
+    def cycles(self) -> int:
+        return self.beats
+
+    def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
+        return (np.arange(1, self.beats + 1),)
+
+    def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
+        return inputs * self.copies
+
+    def constants(self) -> dict[str, int]:
+        return {"BEATS": self.beats, "LANES": self.lanes}
+
+    def types(self) -> dict[str, QuantType]:
+        return {"input_t": self.type}
