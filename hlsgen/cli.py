@@ -16,14 +16,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+import hlsgen
 from hlsgen.errors import HlsgenError
 
 EXIT_FAILURE = 2
 EXIT_INTERRUPTED = 130
+WIDE = 200
+"""Characters per line of a table that goes to a file."""
 
 app = typer.Typer(
     name="hlsgen",
-    help="Quantized ONNX networks as streaming accelerators for AMD Zynq boards, bit for bit.",
     epilog="First steps: `hlsgen boards`, then `hlsgen build model.onnx --board pynq-z2`. "
     "Every command explains itself with --help.",
     no_args_is_help=True,
@@ -68,6 +70,22 @@ class TypesChoice(str, Enum):
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of text.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the Python traceback of an error.")]
+
+
+def print_version(wanted: bool) -> None:
+    """--version: print it and leave."""
+    if wanted:
+        print(f"hlsgen {hlsgen.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Quantized ONNX networks as streaming accelerators for AMD Zynq boards, bit for bit."""
 
 
 @app.command()
@@ -187,10 +205,11 @@ def run(
         if as_json:
             print_json({"output": str(output), "arrays": summary})
         else:
-            table = Table("array", "shape", "type", title=f"{output}", title_justify="left", box=None)
+            table = Table("array", "shape", "type", box=None)
             for name, facts in summary.items():
                 table.add_row(Text(printable(name)), " x ".join(map(str, facts["shape"])), str(facts["dtype"]))
-            Console().print(table)
+            show(table)
+            print(f"saved to {printable(str(output))}")
 
 
 @app.command()
@@ -219,7 +238,7 @@ def inspect(
             macs = f"{row.macs:,}" if row.macs else ""
             cells = (row.name, row.kind, row.output, row.type, row.weights, macs, row.unit)
             table.add_row(*(Text(printable(cell)) for cell in cells))
-        console.print(table)
+        show(table)
         for note in found.notes:
             console.print(Text(f"Note: {printable(note)}"))
 
@@ -234,12 +253,13 @@ def boards(as_json: JsonOption = False, debug: DebugOption = False) -> None:
         if as_json:
             print_json([each.model_dump(mode="json") for each in known])
             return
-        table = Table("board", "part", "LUT", "FF", "BRAM36", "URAM", "DSP", "AXI bits", "PLL MHz", box=None)
+        table = Table("board", "part", "LUT", "BRAM36", "URAM", "DSP", "AXI", "PLL", box=None)
         for each in known:
             r = each.resources
-            figures = (r.lut, r.ff, r.bram36, r.uram, r.dsp, each.axi_bits)
+            figures = (r.lut, r.bram36, r.uram, r.dsp, each.axi_bits)
             table.add_row(each.name, each.part, *(f"{figure:,}" for figure in figures), f"{each.pll_mhz:g}")
-        Console().print(table)
+        show(table)
+        print("AXI: bits of a DMA stream. PLL: MHz from which clocks are divided. --json shows all fields.")
 
 
 @app.command()
@@ -259,7 +279,7 @@ def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> None:
                 Text(printable(finding.found) or f"no ({finding.remedy})", overflow="fold"),
                 finding.enables,
             )
-        Console().print(table)
+        show(table)
 
 
 class ConsoleProgress:
@@ -331,6 +351,12 @@ def _fail(kind: str, message: str, debug: bool, as_json: bool) -> None:
     else:
         Console(stderr=True, highlight=False).print(Text.assemble(("Error: ", "bold red"), paragraph), soft_wrap=True)
     raise typer.Exit(EXIT_FAILURE)
+
+
+def show(table: Table) -> None:
+    """Print a table as wide as the terminal, or as wide as it likes where the output is a file or a pipe."""
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else WIDE)
 
 
 def printable(text: str) -> str:

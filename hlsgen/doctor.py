@@ -6,8 +6,8 @@ import importlib.metadata
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
+from hlsgen.errors import ToolError
 from hlsgen.sim import csim
 
 VITIS_HLS = ("vitis-run", "vitis_hls")
@@ -26,11 +26,10 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look for every tool that hlsgen can use."""
-    headers = csim.ap_int_include()
     return [
         Finding("onnxruntime", _package("onnxruntime"), "comparison with ONNX Runtime", "pip install onnxruntime"),
         Finding("g++", _version("g++"), "C simulation: --verify csim, run --engine csim", "apt install g++"),
-        Finding("ap_int.h", _path(headers), "run --csim-types ap: the types that Vitis sees", "pip install da4ml"),
+        Finding("ap_int.h", _ap_headers(), "run --csim-types ap: the types that Vitis sees", "pip install da4ml"),
         Finding(
             "Vitis HLS",
             next((path for name in VITIS_HLS if (path := shutil.which(name))), ""),
@@ -40,8 +39,11 @@ def examine() -> list[Finding]:
     ]
 
 
-def _path(path: Path | None) -> str:
-    return "" if path is None else str(path)
+def _ap_headers() -> str:
+    try:
+        return str(csim.ap_headers())
+    except ToolError:
+        return ""
 
 
 def _package(name: str) -> str:

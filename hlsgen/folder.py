@@ -71,13 +71,14 @@ class Workspace:
             return workspace
         if state is None and workspace.path.exists():
             raise FolderError(
-                f"{workspace.path} is in the way, and hlsgen did not make it. Move it, or choose another folder with -o."
+                f"{workspace.path} is in the way, and hlsgen did not make it. Move it, or choose another folder "
+                "with -o."
             )
         workspace.remove()
         return workspace
 
     def adopt(self) -> None:
-        """Start from the finished build in ``target``, if its state is of the same fingerprint and nothing was begun."""
+        """Start from the finished build in ``target``, if it has the same fingerprint and nothing was begun."""
         state = _read_state(self.target)
         if not self.done and state is not None and state.get("fingerprint") == self.fingerprint:
             self.remove()

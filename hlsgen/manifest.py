@@ -16,6 +16,7 @@ from hlsgen.folder import MAKER, write_text
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import HostProgram
 from hlsgen.graph.types import QuantType
+from hlsgen.kernels.axi import words as word_count
 from hlsgen.lower.design import Design
 from hlsgen.run import output_specs
 
@@ -120,7 +121,7 @@ def _boundary(graph: Graph, name: str, type: QuantType, axi_bits: int) -> dict[s
     ``type`` is that of the stream, which for a sum also holds the partial ones.
     """
     tensor = graph.tensors[name]
-    words = -(-tensor.elements * type.storage_bits // axi_bits)
+    words = word_count(tensor.elements, type, axi_bits)
     views = [
         {
             "onnx": onnx_name,

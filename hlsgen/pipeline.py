@@ -201,7 +201,7 @@ def build(
     )
     first, last = None if first is None else Step(first), Step(last)
     if options.verify is Verify.CSIM and last is Step.CSIM:
-        csim.compiler()  # now, not after minutes of work
+        csim.find_compiler()  # now, not after minutes of work
     source = _source(options.model)
     target = Path(output) if output is not None else Path("build") / _folder_name(options.model)
     identity = _identity(source, options)

@@ -14,8 +14,9 @@ from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array
 from hlsgen.graph.types import IntArray
-from hlsgen.kernels.base import Beats, StreamSpec
 from hlsgen.kernels.axi import frames_from_words, words_from_frames
+from hlsgen.kernels.axi import words as word_count
+from hlsgen.kernels.base import Beats, StreamSpec
 from hlsgen.lower.design import Design
 from hlsgen.sim import csim
 
@@ -81,7 +82,7 @@ def frames_leaving(graph: Graph, design: Design, words: Beats) -> dict[str, IntA
     first = 0
     for name, spec in zip(graph.outputs, output_specs(design), strict=True):
         tensor = graph.tensors[name]
-        last = first + word_count(spec, design.axi_bits)
+        last = first + word_count(spec.elements, spec.type, design.axi_bits)
         frames[name] = frames_from_words(words[:, first:last], tensor.shape, spec.type).astype(tensor.type.dtype)
         first = last
     return frames
@@ -91,8 +92,3 @@ def output_specs(design: Design) -> list[StreamSpec]:
     """The data streams that ``pack`` reads, in order; its last input, the "last" bits, is not one."""
     pack = next(instance for instance in design.instances if design.output in instance.outputs)
     return [design.streams[name].spec for name in pack.inputs[:-1]]
-
-
-def word_count(spec: StreamSpec, axi_bits: int) -> int:
-    """AXI words of ``axi_bits`` bits that the elements of one image fill."""
-    return -(-spec.elements * spec.type.storage_bits // axi_bits)

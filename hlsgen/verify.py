@@ -26,6 +26,8 @@ from hlsgen.sim import csim
 FEW = 2
 """Images for the slow comparisons: streams that no tensor describes, and FIFOs of the planned depths."""
 
+_DEFECT = "This is a defect of hlsgen; please report it with the model. (--verify none builds all the same.)"
+
 
 @dataclass(frozen=True)
 class StreamReport:
@@ -60,9 +62,11 @@ class Verification:
                 f"{len(self.original.tensors)} tensors, {self.original.exact:,} exact, "
                 f"{self.original.explained:,} tie-explained, {self.original.unexplained:,} unexplained"
             )
-            for check in self.original.tensors:
-                if check.explained:
-                    lines.append(f"  {check.tensor}: {check.explained:,} of {check.elements:,} differ by 1 at a rounding tie")
+            lines += [
+                f"  {check.tensor}: {check.explained:,} of {check.elements:,} differ by 1 at a rounding tie"
+                for check in self.original.tensors
+                if check.explained
+            ]
         notes = {*self.canonical.notes, *(self.original.notes if self.original is not None else ())}
         return [*lines, *sorted(notes)]
 
@@ -107,8 +111,8 @@ def verify(
     for check in canonical.tensors:
         if check.mismatches:
             raise VerificationError(
-                f"Tensor {check.tensor!r}: {check.mismatches:,} of {check.elements:,} elements differ between golden and "
-                "ONNX Runtime's run of canonical.onnx. This is a defect of hlsgen or of ONNX Runtime; please report it."
+                f"Tensor {check.tensor!r}: {check.mismatches:,} of {check.elements:,} elements differ between golden "
+                f"and ONNX Runtime's run of canonical.onnx. {_DEFECT}"
             )
     report = None
     if original is not None:
@@ -116,9 +120,8 @@ def verify(
         for tie in report.tensors:
             if tie.unexplained:
                 raise VerificationError(
-                    f"Tensor {tie.tensor!r}: {tie.unexplained:,} of {tie.elements:,} elements differ from what ONNX Runtime "
-                    "computes for the original model, and no rounding tie explains it. This is a defect of hlsgen; please "
-                    "report it. (--verify none builds all the same.)"
+                    f"Tensor {tie.tensor!r}: {tie.unexplained:,} of {tie.elements:,} elements differ from what ONNX "
+                    f"Runtime computes for the original model, and no rounding tie explains it. {_DEFECT}"
                 )
     return Verification(streams, canonical, report)
 
@@ -158,7 +161,6 @@ def _require_equal(stream: str, layer: str, actual: IntArray, expected: IntArray
     if len(different):
         place = tuple(int(i) for i in different[0])
         raise VerificationError(
-            f"Layer {layer!r}, stream {stream}: {len(different):,} of {actual.size:,} elements of the C simulation differ "
-            f"from golden, the first at {place}: {int(actual[place])} instead of {int(expected[place])}. This is a defect "
-            "of hlsgen; please report it."
+            f"Layer {layer!r}, stream {stream}: {len(different):,} of {actual.size:,} elements of the C simulation "
+            f"differ from golden, the first at {place}: {actual[place]} instead of {expected[place]}. {_DEFECT}"
         )

@@ -123,11 +123,11 @@ class ShiftUnit(RequantUnit):
         return np.clip(round_shift(total, self.shift, self.rounding) + self.zero_point, self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
-        """``sum``: before the shift, with the rounding's addend."""
-        ends = [
+        """``sum``: before the shift, with the rounding's addend; ``rounded``: before the clamp."""
+        ends = _hull(
             sign * (x << left) + add for sign, left, add in _zip(self.sign, self.left, self.add) for x in self.domain
-        ]
-        return {"sum": _rounded(_hull(ends), self.shift)}
+        )
+        return _rounding_signals(ends, self.shift, self.zero_point)
 
     @property
     def cost(self) -> Cost:
@@ -244,12 +244,12 @@ class ScaleUnit(RequantUnit):
         return np.clip(rounded + self.zero_point, self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
-        """``low``: lower part of the product, ``sum``: before the shift, with the rounding's addend."""
+        """``low``: lower part of the product, ``sum`` and ``rounded`` as in ``ShiftUnit``."""
         low = _hull(x * mul + add for mul, add in _zip(self.mul_low, self.add_low) for x in self.operand)
         carry = (low[0] >> self.low_bits, low[1] >> self.low_bits)
         ends = _hull(x * mul + add for mul, add in _zip(self.mul, self.add) for x in self.operand)
         total = (ends[0] + min(carry[0], 0), ends[1] + max(carry[1], 0))
-        return {"low": low, "sum": _rounded(total, self.drop + self.shift)}
+        return {"low": low, **_rounding_signals(total, self.drop + self.shift, self.zero_point)}
 
     @property
     def cost(self) -> Cost:
@@ -304,12 +304,12 @@ class Float24Unit(RequantUnit):
         return np.clip(nearest + self.zero_point, self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
-        """``shifted``: x at the common binary point before its clip, ``sum``: the product and half."""
+        """``shifted``: x at the common binary point before its clip, ``sum`` and ``rounded`` as in ``ShiftUnit``."""
         shifted = _hull(x << int(left) for left in self.left for x in self.domain)
         if self.pre_round:  # rounding to 24 bits may reach the next power of two
             shifted = (2 * min(shifted[0], 0), 2 * max(shifted[1], 0))
         ends = _hull(x * int(mantissa) for mantissa in self.mantissa for x in self.operand)
-        return {"shifted": shifted, "sum": (ends[0], ends[1] + (1 << (self.shift - 1)))}
+        return {"shifted": shifted, **_rounding_signals(ends, self.shift, self.zero_point)}
 
     @property
     def cost(self) -> Cost:
@@ -394,14 +394,14 @@ class LinearJoinUnit(JoinUnit):
         return np.clip(round_shift(total, self.shift, self.rounding) + self.zero_point, self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
-        """``sum``: before the shift, with the rounding's addend."""
-        ends = [
+        """``sum`` and ``rounded`` as in ``ShiftUnit``."""
+        ends = _hull(
             a * mul_a + b * mul_b + add
             for mul_a, mul_b, add in _zip(self.mul_a, self.mul_b, self.add)
             for a in self.domain_a
             for b in self.domain_b
-        ]
-        return {"sum": _rounded(_hull(ends), self.drop + self.shift)}
+        )
+        return _rounding_signals(ends, self.drop + self.shift, self.zero_point)
 
     @property
     def cost(self) -> Cost:
@@ -445,9 +445,9 @@ class FloatJoinUnit(JoinUnit):
         return np.clip(round_float32_product(product, self.shift, self.binades), self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
-        """``product``: the exact sum, ``sum``: that and half."""
+        """``product``: the exact sum, ``sum`` and ``rounded`` as in ``ShiftUnit``."""
         ends = _hull(a * self.mul_a + term for a in self.domain_a for term in _ends(self.b_term))
-        return {"product": ends, "sum": (ends[0], ends[1] + (1 << (self.shift - 1)))}
+        return {"product": ends, **_rounding_signals(ends, self.shift, 0)}
 
     @property
     def cost(self) -> Cost:
@@ -513,9 +513,12 @@ def _hull(values: Iterable[int]) -> Interval:
     return min(listed), max(listed)
 
 
-def _rounded(interval: Interval, shift: int) -> Interval:
-    """The interval widened by what any rounding adds before the shift."""
-    return interval[0] - 1, interval[1] + (1 << shift)
+def _rounding_signals(value: Interval, shift: int, zero_point: int) -> dict[str, Interval]:
+    """``sum``: the interval widened by what any rounding adds before the shift; ``rounded``: after it, zero point added."""
+    total = value[0] - 1, value[1] + (1 << shift)
+    # a rounding to float32 moves by one more, SIGN gives -1 or +1
+    rounded = min((total[0] >> shift) - 1, -1) + zero_point, max((total[1] >> shift) + 1, 1) + zero_point
+    return {"sum": total, "rounded": rounded}
 
 
 def _ends(values: Int64Array) -> Interval:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from hlsgen.graph.types import QuantType
 from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
 
-
 MOST = 4
 """Inputs of one kernel; more are joined by several."""
 

@@ -7,12 +7,14 @@ from math import gcd
 
 import numpy as np
 
+from hlsgen.errors import UnsupportedError
 from hlsgen.exact.units import JoinUnit, RequantUnit, TableUnit, Unit
 from hlsgen.graph.graph import Frame, Graph
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Op, Requantize, Reshape, SumPool
 from hlsgen.graph.types import IntArray, QuantType
 from hlsgen.kernels.add import Add
 from hlsgen.kernels.base import Kernel
+from hlsgen.kernels.concat import MOST as MOST_PARTS
 from hlsgen.kernels.concat import Concat as ConcatKernel
 from hlsgen.kernels.depthwise import Depthwise
 from hlsgen.kernels.fork import Fork
@@ -36,7 +38,8 @@ def lower(graph: Graph, units: Units, plan: Foldings, axi_bits: int) -> Design:
     """Build ``graph`` with the foldings of ``plan``, for an AXI4-Stream of ``axi_bits`` bits.
 
     ``units``: exact units by the output tensor of each Requantize and Join. FIFO depths are left at 2 (``plan`` sizes
-    them). Raises ValueError for a folding that is not legal and KeyError for a layer or unit that is missing.
+    them). Raises UnsupportedError for more outputs than an accelerator can have, ValueError for a folding that is not
+    legal and KeyError for a layer or unit that is missing.
     """
     return _Lowering(graph, units, plan, axi_bits).run()
 
@@ -194,8 +197,12 @@ class _Lowering:
             self._convert(self._take(name, folding.lanes), frame, type)
             for name, frame in zip(op.inputs, frames, strict=True)
         ]
-        channels = tuple(frame[2] for frame in frames)
-        return self._single(ConcatKernel(height * width, channels, folding.lanes, type), streams, op.output)
+        channels = [frame[2] for frame in frames]
+        while len(streams) > MOST_PARTS:
+            first = ConcatKernel(height * width, tuple(channels[:MOST_PARTS]), folding.lanes, type)
+            streams = [self._single(first, streams[:MOST_PARTS]), *streams[MOST_PARTS:]]
+            channels = [sum(channels[:MOST_PARTS]), *channels[MOST_PARTS:]]
+        return self._single(ConcatKernel(height * width, tuple(channels), folding.lanes, type), streams, op.output)
 
     def _join(self, op: Join, folding: Folding) -> str:
         a, b = (self._take(name, folding.lanes) for name in op.inputs)

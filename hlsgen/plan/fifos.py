@@ -55,7 +55,7 @@ def nested_depths(network: Network) -> dict[str, int]:
     depths = dict.fromkeys(network.design.streams, SMALLEST)
     pairs = [
         (network.meeting(branch, other), fork, branch, other)
-        for fork in network.forks
+        for fork in reversed(network.forks)
         for branch, other in permutations(fork.outputs, 2)
     ]
     needs: dict[int, dict[str, Counts]] = {}
@@ -64,25 +64,32 @@ def nested_depths(network: Network) -> dict[str, int]:
         if meeting not in needs:
             needs[meeting] = network.needs(join)
         need = network.written(fork, branch, network.progress(fork, other, needs[meeting][other]))
-        held = need - _taken(network, join, branch, depths)
+        held = need - _taken(network, join, branch, depths, {})
         depths[branch] = max(depths[branch], int(held.max()))
     return {name: depths[name] for fork in network.forks for name in fork.outputs}
 
 
-def _taken(network: Network, join: Instance, name: str, depths: Mapping[str, int]) -> Counts:
+def _taken(
+    network: Network, join: Instance, name: str, depths: Mapping[str, int], known: dict[str, Counts]
+) -> Counts:
     """Beats of stream ``name`` its reader can have taken when ``join`` waits to write beat j, for every j.
 
-    All ways from ``name`` lead to ``join``; every FIFO on them fills up.
+    All ways from ``name`` lead to ``join``; every FIFO on them fills up. ``known`` collects results by stream.
     """
+    if name in known:
+        return known[name]
     process = network.reader[name]
     if process is join:
         reads = network.reads(join, name)
-        return np.asarray(np.maximum(np.concatenate([[0], reads[:-1]]), reads - 1))
-    room = [
-        network.completed(process, output, _taken(network, join, output, depths) + depths[output])
-        for output in process.outputs
-    ]
-    return network.taken_by(process, name, np.minimum.reduce(room))
+        taken = np.asarray(np.maximum(np.concatenate([[0], reads[:-1]]), reads - 1))
+    else:
+        room = [
+            network.completed(process, output, _taken(network, join, output, depths, known) + depths[output])
+            for output in process.outputs
+        ]
+        taken = network.taken_by(process, name, np.minimum.reduce(room))
+    known[name] = taken
+    return taken
 
 
 def images_in_flight(design: Design, depths: Mapping[str, int], source: Instance, aside: str) -> int:

@@ -46,7 +46,7 @@ def compile(hls_folder: Path, types: Types = "native", bounded: bool = False) ->
     under a hash of all that it is made from, and compiled again only when that changes.
     Raises ToolError when g++ is missing, too old, or does not accept the code, or when AMD's headers are missing.
     """
-    compiler = _compiler()
+    compiler = find_compiler()
     flags = [*FLAGS, *(["-DHLSGEN_AP"] if types == "ap" else []), *(["-DHLSGEN_BOUNDED"] if bounded else [])]
     includes = ["-I.", "-Isim", *(["-isystem", str(ap_headers())] if types == "ap" else [])]
     sources = sorted(path for path in hls_folder.rglob("*") if path.suffix in (".cpp", ".hpp", ".h"))
@@ -132,12 +132,15 @@ def ap_headers() -> Path:
 
 
 @dataclass(frozen=True)
-class _Compiler:
+class Compiler:
+    """A g++ that can be used. ``version`` as it prints it."""
+
     path: str
     version: str
 
 
-def _compiler() -> _Compiler:
+def find_compiler() -> Compiler:
+    """The g++ on the path. Raises ToolError when there is none or it is too old."""
     path = shutil.which("g++")
     if path is None:
         raise ToolError(
@@ -149,7 +152,7 @@ def _compiler() -> _Compiler:
     number = re.match(r"\d+", version)
     if number is None or int(number[0]) < OLDEST:
         raise ToolError(f"{path} is version {version or 'unknown'}; the C simulation needs g++ {OLDEST} or later.")
-    return _Compiler(path, version)
+    return Compiler(path, version)
 
 
 def _execute(program: Path, options: list[str]) -> None:

@@ -1,0 +1,50 @@
+"""Per-channel parameters of the elementwise kernels (requant, add, table): how they are laid out in memories."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.graph.graph import Frame
+from hlsgen.graph.reference import Rounding
+from hlsgen.graph.types import IntArray, QuantType
+from hlsgen.kernels.base import Beats, Memory, require
+
+ROUNDINGS = {rounding: number for number, rounding in enumerate(Rounding)}
+"""The C++ constants of templates/hls/rounding.hpp."""
+
+
+def check_frame(frame: Frame, lanes: int) -> None:
+    """Raise ValueError unless the frame is not empty and ``lanes`` divides its channels."""
+    require(min(frame) > 0, f"a frame of {frame} has no elements")
+    require(lanes > 0 and frame[2] % lanes == 0, f"lanes={lanes} does not divide {frame[2]} channels")
+
+
+def check_channels(name: str, values: IntArray, channels: int) -> None:
+    """Raise ValueError unless ``values`` has one entry per channel or a single one."""
+    require(len(values) in (1, channels), f"{name} has {len(values)} entries for {channels} channels")
+
+
+def by_channel(beats: Beats, channels: int) -> IntArray:
+    """Beats (images, beats, lanes) as (images, pixels, channels)."""
+    return beats.reshape(len(beats), -1, channels)
+
+
+def channel_memory(name: str, values: IntArray, lanes: int) -> Memory:
+    """Parameters (C,) or (1,): one row per channel tile, or a single row; one column per lane."""
+    rows = values.reshape(-1, lanes) if len(values) > 1 else np.full((1, lanes), values[0])
+    return Memory(name, range_type(rows), rows)
+
+
+def table_memory(name: str, values: IntArray, lanes: int) -> Memory:
+    """Tables (C, n) or (1, n): row ``tile * n + index`` (or ``index``), one column per lane."""
+    if len(values) == 1:
+        rows = np.repeat(values[0][:, None], lanes, axis=1)
+    else:
+        rows = values.reshape(-1, lanes, values.shape[1]).transpose(0, 2, 1).reshape(-1, lanes)
+    return Memory(name, range_type(rows), np.ascontiguousarray(rows))
+
+
+def range_type(values: npt.NDArray[np.integer]) -> QuantType:
+    """The smallest type of the given values."""
+    return QuantType.for_range(int(values.min()), int(values.max()))

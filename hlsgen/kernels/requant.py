@@ -1,0 +1,208 @@
+"""Requantization: each element through the exact integer unit of its channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.exact.units import MANTISSA_BITS, Float24Unit, RequantUnit, ScaleUnit, ShiftUnit, ThresholdUnit
+from hlsgen.graph.graph import Frame
+from hlsgen.graph.types import IntArray, QuantType
+from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
+from hlsgen.kernels.channels import (
+    ROUNDINGS,
+    by_channel,
+    channel_memory,
+    check_channels,
+    check_frame,
+    range_type,
+    table_memory,
+)
+
+UNITS: dict[type[RequantUnit], int] = {ShiftUnit: 0, ThresholdUnit: 1, ScaleUnit: 2, Float24Unit: 3}
+"""The C++ constants of templates/hls/requant.hpp."""
+
+
+@dataclass(frozen=True, eq=False)
+class Requant(Kernel):
+    """``y = unit(x)`` for every element of a frame (H, W, C), ``lanes`` channels per beat.
+
+    ``unit``: ``shift``, ``threshold``, ``scale`` or ``float24``, with parameters for C channels or one set for all.
+    ``input_type`` and ``output_type`` may be bipolar. ``golden`` raises ValueError for inputs outside the unit's domain.
+    """
+
+    kind: ClassVar[str] = "requant"
+
+    frame: Frame
+    lanes: int
+    input_type: QuantType
+    output_type: QuantType
+    unit: RequantUnit
+
+    def __post_init__(self) -> None:
+        check_frame(self.frame, self.lanes)
+        require(type(self.unit) in UNITS, f"requant has no unit {self.unit.kind}")
+        require(
+            self.input_type.contains(*self.unit.domain),
+            f"the unit's domain {self.unit.domain} exceeds {self.input_type}",
+        )
+        for name, values in _parameters(self.unit).items():
+            check_channels(name, values, self.frame[2])
+        results = result_range(self.unit)
+        require(self.output_type.contains(*results), f"results {results} do not fit {self.output_type}")
+
+    @property
+    def inputs(self) -> tuple[StreamSpec, ...]:
+        return (StreamSpec(self.input_type, self.lanes, self.cycles),)
+
+    @property
+    def outputs(self) -> tuple[StreamSpec, ...]:
+        return (StreamSpec(self.output_type, self.lanes, self.cycles),)
+
+    @property
+    def cycles(self) -> int:
+        height, width, channels = self.frame
+        return height * width * channels // self.lanes
+
+    def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
+        return (np.arange(1, self.cycles + 1),)
+
+    def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
+        (beats,) = inputs
+        check_domain(beats, self.unit.domain)
+        y = self.unit.evaluate(by_channel(beats, self.frame[2]))
+        return (y.reshape(beats.shape).astype(self.output_type.dtype),)
+
+    def constants(self) -> dict[str, int]:
+        return {
+            "PIXELS": self.frame[0] * self.frame[1],
+            "TILES": self.frame[2] // self.lanes,
+            "LANES": self.lanes,
+            "INPUT_BIPOLAR": int(self.input_type.bipolar),
+            "OUTPUT_BIPOLAR": int(self.output_type.bipolar),
+            "UNIT": UNITS[type(self.unit)],
+            **_constants(self.unit),
+        }
+
+    def types(self) -> dict[str, QuantType]:
+        return {"input_t": self.input_type, "output_t": self.output_type, **_types(self.unit)}
+
+    def memories(self) -> Sequence[Memory]:
+        if isinstance(self.unit, ThresholdUnit):
+            return _threshold_memories(self.unit, self.lanes)
+        return [channel_memory(name, values, self.lanes) for name, values in _parameters(self.unit).items()]
+
+
+def check_domain(beats: Beats, domain: tuple[int, int]) -> None:
+    """Raise ValueError when a value lies outside ``domain``: the unit has not been proved there."""
+    if beats.size:
+        lo, hi = int(beats.min()), int(beats.max())
+        require(domain[0] <= lo and hi <= domain[1], f"inputs {lo}..{hi} leave the proved range {domain}")
+
+
+def result_range(unit: RequantUnit) -> tuple[int, int]:
+    """Smallest and largest result the unit can give within its domain."""
+    match unit:
+        case ShiftUnit() | ScaleUnit() | Float24Unit():
+            return int(unit.lo.min()), int(unit.hi.max())
+        case ThresholdUnit(values=None):
+            ends = np.array([[unit.domain[0]], [unit.domain[1]]])
+            channels = max(len(unit.thresholds), len(unit.base), len(unit.direction))
+            results = unit.evaluate(np.broadcast_to(ends, (2, channels)))
+            return int(results.min()), int(results.max())
+        case ThresholdUnit(values=values) if values is not None:
+            return int(values.min()), int(values.max())
+    raise TypeError(f"requant has no unit {unit.kind}")
+
+
+def _parameters(unit: RequantUnit) -> dict[str, IntArray]:
+    """Per-channel parameters by their C++ names, each (C,) or (1,) (thresholds and values: with a second axis)."""
+    match unit:
+        case ShiftUnit():
+            negative = (unit.sign < 0).astype(np.int64)
+            return {"negative": negative, "left": unit.left, "add": unit.add, "lo": unit.lo, "hi": unit.hi}
+        case ThresholdUnit():
+            if unit.values is not None:
+                return {"thresholds": unit.thresholds, "values": unit.values}
+            falling = (unit.direction < 0).astype(np.int64)
+            return {"thresholds": unit.thresholds, "base": unit.base, "falling": falling}
+        case ScaleUnit():
+            low = {"mul_low": unit.mul_low, "add_low": unit.add_low}
+            return {"mul": unit.mul, "add": unit.add, **low, "lo": unit.lo, "hi": unit.hi}
+        case Float24Unit():
+            return {"left": unit.left, "mantissa": unit.mantissa, "lo": unit.lo, "hi": unit.hi}
+    raise TypeError(f"requant has no unit {unit.kind}")
+
+
+def _constants(unit: RequantUnit) -> dict[str, int]:
+    match unit:
+        case ShiftUnit():
+            return {"SHIFT": unit.shift, "ROUNDING": ROUNDINGS[unit.rounding], "ZERO_POINT": unit.zero_point}
+        case ThresholdUnit():
+            return {"LEVELS": unit.levels, "COUNTS": int(unit.values is None)}
+        case ScaleUnit():
+            return {
+                "CLIPS_OPERAND": int(unit.clips_operand),
+                "OPERAND_LO": unit.operand[0],
+                "OPERAND_HI": unit.operand[1],
+                "LOW_BITS": unit.low_bits,
+                "DROP": unit.drop,
+                "SHIFT": unit.shift,
+                "ROUNDING": ROUNDINGS[unit.rounding],
+                "ZERO_POINT": unit.zero_point,
+            }
+        case Float24Unit():
+            return {
+                "PRE_ROUND": int(unit.pre_round),
+                "OPERAND_LO": unit.operand[0],
+                "OPERAND_HI": unit.operand[1],
+                "SHIFT": unit.shift,
+                "BINADES": unit.binades,
+                "ZERO_POINT": unit.zero_point,
+            }
+    raise TypeError(f"requant has no unit {unit.kind}")
+
+
+def _types(unit: RequantUnit) -> dict[str, QuantType]:
+    signals = {name: QuantType.for_range(*interval) for name, interval in unit.signals().items()}
+    match unit:
+        case ShiftUnit():
+            return {"sum_t": signals["sum"], "rounded_t": signals["rounded"]}
+        case ThresholdUnit():
+            return {"result_t": _threshold_result_type(unit)}
+        case ScaleUnit():
+            operand = QuantType.for_range(*unit.operand)
+            widths = {"sum_t": signals["sum"], "rounded_t": signals["rounded"], "low_t": signals["low"]}
+            return {"operand_t": operand, "mul_t": range_type(unit.mul), "mul_low_t": range_type(unit.mul_low), **widths}
+        case Float24Unit():
+            return {
+                "shifted_t": signals["shifted"],
+                "operand_t": QuantType.for_range(*unit.operand),
+                "mantissa_t": QuantType(MANTISSA_BITS, signed=False),
+                "sum_t": signals["sum"],
+                "rounded_t": signals["rounded"],
+            }
+    raise TypeError(f"requant has no unit {unit.kind}")
+
+
+def _threshold_result_type(unit: ThresholdUnit) -> QuantType:
+    """Holds results, bases (which padding may push below them) and the count of thresholds."""
+    lo, hi = result_range(unit)
+    count = 1 << unit.levels
+    return QuantType.for_range(min(lo, int(unit.base.min())) - count, max(hi, int(unit.base.max())) + count)
+
+
+def _threshold_memories(unit: ThresholdUnit, lanes: int) -> list[Memory]:
+    """One memory per level of the search, ``2**level`` thresholds per channel, addressed by the comparisons so far."""
+    memories = []
+    for level in range(unit.levels):
+        stride = 1 << (unit.levels - level)
+        memories.append(table_memory(f"level{level}", unit.thresholds[:, stride // 2 - 1 :: stride], lanes))
+    if unit.values is not None:
+        return [*memories, table_memory("values", unit.values, lanes)]
+    parameters = _parameters(unit)
+    return [*memories, *(channel_memory(name, parameters[name], lanes) for name in ("base", "falling"))]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from hlsgen.graph.graph import Frame
+from hlsgen.graph.ops import Geometry
+from hlsgen.graph.types import BIPOLAR, INT8, IntArray, QuantType
+from hlsgen.kernels.window import Window
+from tests.kernels.harness import Mode, check, random_case
+
+SAME = (1, 1, 1, 1)
+GEOMETRIES: list[tuple[Frame, Geometry]] = [
+    ((5, 6, 4), Geometry((3, 3), pads=SAME)),
+    ((5, 6, 4), Geometry((3, 3))),
+    ((7, 5, 4), Geometry((3, 3), strides=(2, 2), pads=(0, 0, 1, 1))),  # asymmetric, as TensorFlow pads
+    ((8, 8, 4), Geometry((3, 3), strides=(2, 1), pads=(1, 0, 0, 2))),
+    ((7, 9, 4), Geometry((1, 1), strides=(2, 2))),  # rows and columns that no window needs
+    ((9, 8, 4), Geometry((2, 2), strides=(3, 3))),  # stride larger than the kernel
+    ((6, 6, 4), Geometry((2, 2), strides=(2, 2))),
+    ((9, 9, 4), Geometry((3, 3), dilations=(2, 2), pads=(2, 2, 2, 2))),
+    ((8, 7, 4), Geometry((3, 2), strides=(1, 2), dilations=(2, 3), pads=(1, 2, 3, 0))),
+    ((3, 2, 4), Geometry((5, 5), pads=(2, 2, 2, 2))),  # kernel larger than the frame
+    ((2, 2, 4), Geometry((3, 3), pads=(4, 4, 5, 5))),  # windows that lie outside the frame entirely
+    ((4, 4, 4), Geometry((3, 3), strides=(5, 5), pads=(3, 3, 3, 3))),
+    ((1, 11, 4), Geometry((1, 3), strides=(1, 2), pads=(0, 1, 0, 1))),  # 1-D
+    ((11, 1, 4), Geometry((4, 1), pads=(1, 0, 2, 0))),
+    ((4, 4, 4), Geometry((4, 4))),  # a single window
+    ((1, 1, 4), Geometry((1, 1))),
+    ((10, 3, 4), Geometry((2, 3), strides=(4, 1), pads=(1, 1, 1, 1))),
+]
+
+
+def foldings(frame: Frame, geometry: Geometry) -> list[tuple[int, int, int]]:
+    """Legal (lanes, taps, groups)."""
+    rows, columns = geometry.kernel
+    channels = frame[2]
+    return [
+        (lanes, taps, groups)
+        for lanes in (1, 2, 4)
+        for taps in sorted({1, columns, rows * columns})
+        for groups in sorted({1, 2, channels // lanes})
+        if channels // groups % lanes == 0
+    ]
+
+
+KERNELS = [
+    Window(frame, geometry, 7, *folding, INT8)
+    for number, (frame, geometry) in enumerate(GEOMETRIES)
+    for index, folding in enumerate(foldings(frame, geometry))
+    if number < 3 or index % 3 == number % 3  # all foldings of the first shapes, a third of them for the others
+]
+TYPES = [
+    Window((4, 5, 6), Geometry((3, 3), pads=SAME), type.max, 3, 9, 1, type)
+    for type in (BIPOLAR, QuantType(1, False), QuantType(4, True), QuantType(16, False), QuantType(33, True))
+]
+SMALLER = KERNELS[::5] + TYPES
+
+
+def straightforward(kernel: Window, beats: IntArray) -> IntArray:
+    """The definition: loops over output beats and their elements."""
+    height, width, channels = kernel.frame
+    (rows, columns), geometry = kernel.output, kernel.geometry
+    tap_list = [(kh, kw) for kh in range(geometry.kernel[0]) for kw in range(geometry.kernel[1])]
+    tap_groups = [tap_list[i : i + kernel.taps] for i in range(0, len(tap_list), kernel.taps)]
+    per_group = channels // kernel.groups
+    images = []
+    for image in beats:
+        frame = image.reshape(height, width, channels).tolist()
+        result = []
+        for oy in range(rows):
+            for ox in range(columns):
+                for group in range(kernel.groups):
+                    for taps in tap_groups:
+                        for tile in range(group * per_group, (group + 1) * per_group, kernel.lanes):
+                            beat = []
+                            for kh, kw in taps:
+                                y = oy * geometry.strides[0] + kh * geometry.dilations[0] - geometry.pads[0]
+                                x = ox * geometry.strides[1] + kw * geometry.dilations[1] - geometry.pads[1]
+                                inside = 0 <= y < height and 0 <= x < width
+                                pad = [kernel.pad_value] * kernel.lanes
+                                beat += frame[y][x][tile : tile + kernel.lanes] if inside else pad
+                            result.append(beat)
+        images.append(result)
+    return np.array(images)
+
+
+def steps_one_by_one(kernel: Window) -> tuple[list[int], int]:
+    """Reads at each write and the number of steps, by walking through the steps."""
+    height, width, _ = kernel.frame
+    needs = kernel._needs()
+    read, reads, steps = 0, [], 0
+    for row in range(kernel.output[0]):
+        end = row * kernel.geometry.strides[0] - kernel.geometry.pads[0] + kernel.geometry.extent[0]
+        limit = height if row == kernel.output[0] - 1 else min(max(end, 0), height)
+        written = 0
+        while written < needs.shape[1] or read < limit * width * kernel.pixel_beats:
+            ready = written < needs.shape[1] and needs[row, written] <= read
+            read += read < limit * width * kernel.pixel_beats
+            if ready:
+                reads.append(read)
+                written += 1
+            steps += 1
+    return reads, steps
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_cpp_equals_golden(mode: Mode) -> None:
+    kernels = KERNELS + TYPES if mode is Mode.NATIVE else SMALLER
+    check([random_case(kernel, seed=number) for number, kernel in enumerate(kernels)], mode)
+
+
+def test_golden_equals_definition() -> None:
+    for kernel in KERNELS + TYPES:
+        (beats,) = random_case(kernel).inputs
+        np.testing.assert_array_equal(kernel.golden(beats)[0], straightforward(kernel, beats), err_msg=str(kernel))
+
+
+def test_closed_form_of_reads_equals_stepping() -> None:
+    for kernel in KERNELS:
+        reads, steps = steps_one_by_one(kernel)
+        np.testing.assert_array_equal(kernel.reads()[0], reads, err_msg=str(kernel))
+        assert kernel.steps == steps, kernel
+
+
+def test_reading_stays_within_the_rows_of_the_window() -> None:
+    kernel = Window((32, 32, 8), Geometry((3, 3), pads=SAME), 0, 8, 9, 1, INT8)
+    (reads,) = kernel.reads()
+    rows = np.repeat(np.arange(32), 32)
+    assert np.all(reads <= np.minimum(rows + 2, 32) * 32)
+    assert kernel.cycles == 1024
+    assert kernel.steps == 64 + 30 * (32 + 2) + 32 + 1
+
+
+def test_reads_of_a_large_frame_take_milliseconds() -> None:
+    kernel = Window((32, 32, 64), Geometry((3, 3), pads=SAME), 0, 1, 9, 1, INT8)
+    start = time.perf_counter()
+    kernel.reads()
+    assert time.perf_counter() - start < 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lanes": 3}, "lanes=3 does not divide 4 channels per group"),
+        ({"groups": 3}, "groups=3 does not divide 4 channels"),
+        ({"taps": 2}, "taps=2 is none of [1, 3, 9]"),
+        ({"pad_value": 128}, "pad_value=128 is not a value of int8"),
+        ({"frame": (2, 5, 4)}, "a frame (2, 5, 4) has no window"),
+        ({"type": BIPOLAR, "pad_value": 0}, "pad_value=0 is not a value of bipolar"),
+    ],
+)
+def test_illegal_parameters_are_named(changes: dict[str, object], message: str) -> None:
+    parameters: dict[str, object] = {
+        "frame": (5, 5, 4), "geometry": Geometry((3, 3)), "pad_value": 0, "lanes": 1, "taps": 9, "groups": 1, "type": INT8
+    }
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Window(**(parameters | changes))  # type: ignore[arg-type]
