@@ -13,7 +13,9 @@ export OPENBLAS_NUM_THREADS := 1
 .PHONY: demo test test-full test-mutations lint bench clean
 
 demo: $(STAMP)
-	$(BIN)/python examples/demo.py
+	$(BIN)/hlsgen build examples/digits_qdq.onnx --board pynq-z2 --samples examples/digits_samples.npz
+	$(BIN)/hlsgen run build/digits_qdq --engine csim --input examples/digits_samples.npz --output build/digits.npz
+	$(BIN)/python examples/accuracy.py build/digits.npz examples/digits_samples.npz
 
 test: $(STAMP)
 	$(BIN)/pytest -n 2 -q -m "not slow and not mutation"

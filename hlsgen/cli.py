@@ -356,7 +356,9 @@ def _fail(kind: str, message: str, debug: bool, as_json: bool) -> None:
 def show(table: Table) -> None:
     """Print a table as wide as the terminal, or as wide as it likes where the output is a file or a pipe."""
     console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else WIDE)
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(table)
 
 
 def printable(text: str) -> str:

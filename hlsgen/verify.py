@@ -11,20 +11,18 @@ import numpy as np
 import onnx
 
 from hlsgen.canonical.compare import CanonicalReport, OriginalReport, canonical_check, original_check
-from hlsgen.emit.hls import write_vectors
 from hlsgen.errors import VerificationError
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array
 from hlsgen.graph.types import IntArray
 from hlsgen.kernels.axi import words_from_frames
-from hlsgen.kernels.base import Beats
 from hlsgen.lower.design import Design
 from hlsgen.run import frames_leaving
 from hlsgen.sim import csim
 
 FEW = 2
-"""Images for the slow comparisons: streams that no tensor describes, and FIFOs of the planned depths."""
+"""Images of the slow comparison: every stream, with FIFOs of the planned depths."""
 
 _DEFECT = "This is a defect of hlsgen; please report it with the model. (--verify none builds all the same.)"
 
@@ -129,34 +127,34 @@ def verify(
 def _check_streams(
     graph: Graph, design: Design, folder: Path, frames: IntArray, tensors: Mapping[str, IntArray]
 ) -> StreamReport:
-    """Every stream of the C simulation against golden; then a few images with FIFOs of the planned depths."""
+    """The C simulation against golden.
+
+    All images with unbounded FIFOs: what leaves, and every stream that carries a tensor, against the graph's golden
+    model. A few images with FIFOs of the planned depths: every stream against the kernels' NumPy forms.
+    """
     words = words_from_frames(frames, graph.tensors[graph.input].type, design.axi_bits)
     simulated = csim.run(csim.compile(folder / "hls"), design, words, streams=True)
-    few = design.run(words[:FEW])
     elements = 0
     for name, stream in design.streams.items():
-        if name in (design.input, design.output):
-            continue
-        actual = simulated.streams[name]
         if stream.tensor is not None:
-            # a stream that carries a tensor carries it in the frame's own order
-            expected: Beats = tensors[stream.tensor].reshape(actual.shape)
-        else:
-            expected, actual = few[name], actual[:FEW]
-        elements += actual.size
-        _require_equal(name, stream.layer, actual, expected)
-    leaving = frames_leaving(graph, design, simulated.words)
-    for name, array in leaving.items():
-        elements += array.size
-        _require_equal(design.output, name, array, tensors[name])
+            # in the frame's own order, whatever the lanes
+            actual = simulated.streams[name]
+            elements += _require_equal(name, stream.layer, actual, tensors[stream.tensor].reshape(actual.shape))
+    for name, array in frames_leaving(graph, design, simulated.words).items():
+        elements += _require_equal(design.output, name, array, tensors[name])
 
-    write_vectors(design, words[:FEW], folder / "hls")
-    bounded = csim.run(csim.compile(folder / "hls", bounded=True), design, words[:FEW])
-    _require_equal(f"{design.output} with bounded FIFOs", "output", bounded.words, simulated.words[:FEW])
-    return StreamReport(len(words), len(words[:FEW]), len(design.streams), elements)
+    few = words[:FEW]
+    bounded = csim.run(csim.compile(folder / "hls", bounded=True), design, few, streams=True)
+    expected = design.run(few)
+    for name, stream in design.streams.items():
+        if name != design.input:
+            actual = bounded.words if name == design.output else bounded.streams[name]
+            elements += _require_equal(name, stream.layer, actual, expected[name])
+    return StreamReport(len(words), len(few), len(design.streams), elements)
 
 
-def _require_equal(stream: str, layer: str, actual: IntArray, expected: IntArray) -> None:
+def _require_equal(stream: str, layer: str, actual: IntArray, expected: IntArray) -> int:
+    """The number of elements, if all are equal; else VerificationError."""
     different = np.argwhere(actual != expected)
     if len(different):
         place = tuple(int(i) for i in different[0])
@@ -164,3 +162,4 @@ def _require_equal(stream: str, layer: str, actual: IntArray, expected: IntArray
             f"Layer {layer!r}, stream {stream}: {len(different):,} of {actual.size:,} elements of the C simulation "
             f"differ from golden, the first at {place}: {actual[place]} instead of {expected[place]}. {_DEFECT}"
         )
+    return actual.size

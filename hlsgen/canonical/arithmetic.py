@@ -42,9 +42,9 @@ class Doubles:
 def doubles(reference: AffineReference, lo: int, hi: int, name: str) -> Doubles:
     """float64 constants that give exactly ``reference`` for every integer from lo to hi.
 
-    Both functions are monotone, so they are equal everywhere if they are equal on both sides of every boundary of the
-    rounding; that is checked. Where float64 falls on the wrong side of one, the channel's constant is moved by less than
-    2**-37 LSB. Raises UnsupportedError, naming ``name``, if no constant serves.
+    Both functions are monotone, so they are equal everywhere if they are equal on both sides of every boundary of
+    the rounding; that is checked. Where float64 falls on the wrong side of one, the channel's constant is moved by
+    less than 2**-37 LSB. Raises UnsupportedError, naming ``name``, if no constant serves.
     """
     numerator, constant, denominator = reference.float64_constants()
     result = Doubles(numerator, constant, denominator)
@@ -67,8 +67,8 @@ def doubles(reference: AffineReference, lo: int, hi: int, name: str) -> Doubles:
         wrong = (result.evaluate(reference, points) != expected).any(axis=0)
     if wrong.any():
         raise UnsupportedError(
-            f"node {name!r}: its scales lie so close to a rounding boundary that float64 cannot tell them apart, so the "
-            "result could not be checked with ONNX Runtime. Round the scales to float32."
+            f"node {name!r}: its scales lie so close to a rounding boundary that float64 cannot tell them apart, so "
+            "the result could not be checked with ONNX Runtime. Round the scales to float32."
         )
     return result
 
@@ -84,8 +84,8 @@ def _around_boundaries(reference: AffineReference, lo: int, hi: int, name: str) 
         first, last = min(reference.lo) - reference.zero_point, max(reference.hi) - reference.zero_point
         if (last - first + 1) * channels > _MOST_BOUNDARIES:
             raise UnsupportedError(
-                f"node {name!r}: its output has too many levels ({last - first + 1}) to prove a scale that is no power of two. "
-                "Use a power-of-two scale, or fewer bits."
+                f"node {name!r}: its output has too many levels ({last - first + 1}) to prove a scale that is no power "
+                "of two. Use a power-of-two scale, or fewer bits."
             )
         boundaries = np.arange(first - 1, last + 2, dtype=np.float64)
         if reference.rounding in (Rounding.HALF_EVEN, Rounding.HALF_UP, Rounding.HALF_DOWN):
@@ -101,14 +101,15 @@ def pool_scale(multiplier: np.float32, count: int) -> np.float32 | None:
     guess = np.float32(multiplier * np.float32(count))
     for candidate in (guess, np.nextafter(guess, np.float32(0)), np.nextafter(guess, np.float32(np.inf))):
         if np.float32(candidate / np.float32(count)) == multiplier:
-            return np.float32(candidate)
+            found: np.float32 = candidate
+            return found
     return None
 
 
 def add_zero_points(
     reference: QLinearAddReference, type: QuantType, likely: tuple[int, int] | None
 ) -> tuple[int, int, int] | None:
-    """Zero points (a, b, output) for which QLinearAdd's own constant is ``reference.constant``; None when there are none.
+    """Zero points (a, b, output) for which QLinearAdd's own constant is ``reference.constant``; None if there are none.
 
     ``likely``: those of a and b, tried first. All three are of the 8-bit ``type``.
     """

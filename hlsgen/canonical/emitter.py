@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ IR_VERSION = 10
 BATCH = "batch"
 """The symbolic leading axis of every tensor."""
 
+BYTES = (int(TensorProto.INT8), int(TensorProto.UINT8))
+"""Element types of the kernels that multiply or add quantized tensors."""
+
+MICROSOFT = "com.microsoft"
+"""Domain of ONNX Runtime's own operators."""
+
 _NAME_LENGTH = 48
 
 
@@ -41,6 +48,16 @@ def carrier(type: QuantType) -> int:
 def numpy_type(element: int) -> np.dtype[Any]:
     """The NumPy type of an ONNX element type."""
     return np.dtype(helper.tensor_dtype_to_np_dtype(element))
+
+
+def per_channel(values: Array) -> Array:
+    """Constants (C,) as they are, a single one as a scalar."""
+    return values.reshape(()) if values.size == 1 else values
+
+
+def planar(values: Array) -> Array:
+    """Constants (C,) shaped to meet (batch, C, H, W), a single one as a scalar."""
+    return values.reshape(()) if values.size == 1 else values.reshape(-1, 1, 1)
 
 
 class Emitter:
@@ -70,11 +87,26 @@ class Emitter:
             self.initializers.append(numpy_helper.from_array(value, self._constants[key]))
         return self._constants[key]
 
-    def node(self, op_type: str, inputs: list[str], wish: str = "", output: str = "", domain: str = "", **attributes: Any) -> str:
-        """Append a node with one output and return that: called ``output``, or a fresh name that resembles ``wish``."""
+    def node(
+        self,
+        op_type: str,
+        inputs: list[str],
+        wish: str = "",
+        output: str = "",
+        domain: str = "",
+        **attributes: Any,
+    ) -> str:
+        """Append a node and return its output: called ``output``, or a fresh name that resembles ``wish``."""
         output = output or self.name(wish or op_type)
-        self.nodes.append(helper.make_node(op_type, inputs, [output], self.name(f"{op_type}_{output}"), domain=domain, **attributes))
+        self.append(op_type, inputs, [output], domain, attributes)
         return output
+
+    def append(
+        self, op_type: str, inputs: list[str], outputs: list[str], domain: str, attributes: Mapping[str, Any]
+    ) -> None:
+        """Append a node whose outputs already have their names."""
+        name = self.name(f"{op_type}_{outputs[0]}")
+        self.nodes.append(helper.make_node(op_type, inputs, outputs, name, domain=domain, **attributes))
 
     def cast(self, x: str, element: int, output: str = "") -> str:
         """Convert to an ONNX element type."""
@@ -88,7 +120,30 @@ class Emitter:
         """Permute axes, batch axis included."""
         return self.node("Transpose", [x], "transpose", output, perm=list(perm))
 
-    def model(self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
+    def clip(self, y: str, lo: int, hi: int, dtype: np.dtype[Any], output: str) -> str:
+        """Clip integers of ``dtype``."""
+        bounds = [self.constant(bound, dtype, "bound") for bound in (lo, hi)]
+        return self.node("Clip", [y, *bounds], output=output)
+
+    def float32(self, value: Any) -> str:
+        """A float32 constant."""
+        return self.constant(value, np.float32)
+
+    def float64(self, value: Any) -> str:
+        """A float64 constant."""
+        return self.constant(value, np.float64)
+
+    def float64_planar(self, values: Array) -> str:
+        """float64 constants, one per channel or one for all."""
+        return self.constant(planar(values), np.float64)
+
+    def int64(self, value: Any) -> str:
+        """An int64 constant."""
+        return self.constant(value, np.int64)
+
+    def model(
+        self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]
+    ) -> onnx.ModelProto:
         """The finished model."""
         graph = helper.make_graph(self.nodes, safe(name), inputs, outputs, self.initializers)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]

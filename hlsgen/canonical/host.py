@@ -33,8 +33,8 @@ class HostEmitter:
     ) -> dict[str, str]:
         """Emit ``program`` and return the emitted name of each of its tensors.
 
-        ``names``: where its inputs are. ``samples``: arrays of their types and shapes. Tensors in ``keep`` get their own
-        names (they are the model's outputs).
+        ``names``: where its inputs are. ``samples``: arrays of their types and shapes. Tensors in ``keep`` get their
+        own names (they are the model's outputs).
         """
         emitted = dict(names)
         values: dict[str, Array | None] = {"": None, **program.constants, **samples}
@@ -65,17 +65,10 @@ class HostEmitter:
             translate(self.emitter, node, inputs, outputs, arguments)
             return
         domain = "com.microsoft" if node.op_type in _MICROSOFT else ""
-        _append(self.emitter, node.op_type, inputs, outputs, domain, dict(node.attributes))
+        self.emitter.append(node.op_type, inputs, outputs, domain, node.attributes)
 
 
 Translation = Callable[[Emitter, HostNode, list[str], list[str], list[Any]], None]
-
-
-def _append(
-    emitter: Emitter, op_type: str, inputs: list[str], outputs: list[str], domain: str, attributes: dict[str, Any]
-) -> None:
-    name = emitter.name(f"{op_type}_{outputs[0]}")
-    emitter.nodes.append(helper.make_node(op_type, inputs, outputs, name, domain=domain, **attributes))
 
 
 def _reshape(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str], arguments: list[Any]) -> None:
@@ -91,7 +84,7 @@ def _axes_as_input(key: str) -> Translation:
         attributes = dict(node.attributes)
         if key in attributes:
             inputs = [inputs[0], emitter.constant(list(attributes.pop(key)), np.int64, key)]
-        _append(emitter, node.op_type, inputs, outputs, "", attributes)
+        emitter.append(node.op_type, inputs, outputs, "", attributes)
 
     return translate
 
@@ -99,7 +92,7 @@ def _axes_as_input(key: str) -> Translation:
 def _slice(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str], arguments: list[Any]) -> None:
     keys = ("starts", "ends", "axes")
     constants = [emitter.constant(list(node.attributes[k]), np.int64, k) for k in keys if k in node.attributes]
-    _append(emitter, "Slice", [*inputs, *constants], outputs, "", {})
+    emitter.append("Slice", [*inputs, *constants], outputs, "", {})
 
 
 def _pad(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str], arguments: list[Any]) -> None:
@@ -107,22 +100,22 @@ def _pad(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str]
     if "pads" in attributes:
         pads = emitter.constant(list(attributes.pop("pads")), np.int64, "pads")
         inputs = [inputs[0], pads, emitter.constant(attributes.pop("value", 0), arguments[0].dtype, "value")]
-    _append(emitter, "Pad", inputs, outputs, "", attributes)
+    emitter.append("Pad", inputs, outputs, "", attributes)
 
 
 def _clip(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str], arguments: list[Any]) -> None:
-    _append(emitter, "Clip", inputs, outputs, "", {})
+    emitter.append("Clip", inputs, outputs, "", {})
 
 
 def _batch_normalization(
     emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str], arguments: list[Any]
 ) -> None:
     attributes = {key: value for key, value in node.attributes.items() if key == "epsilon"}
-    _append(emitter, "BatchNormalization", inputs, outputs[:1], "", attributes)
+    emitter.append("BatchNormalization", inputs, outputs[:1], "", attributes)
 
 
 def _dropout(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str], arguments: list[Any]) -> None:
-    _append(emitter, "Identity", inputs[:1], outputs[:1], "", {})
+    emitter.append("Identity", inputs[:1], outputs[:1], "", {})
 
 
 def _dequantize(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list[str], arguments: list[Any]) -> None:
@@ -130,7 +123,7 @@ def _dequantize(emitter: Emitter, node: HostNode, inputs: list[str], outputs: li
     x, scale, *rest = arguments
     zero_point = rest[0] if rest else None
     if x.dtype.name in _DEQUANTIZABLE and (zero_point is None or zero_point.dtype == x.dtype):
-        _append(emitter, "DequantizeLinear", inputs, outputs, "", dict(node.attributes))
+        emitter.append("DequantizeLinear", inputs, outputs, "", node.attributes)
         return
     shape = [1] * x.ndim
     if scale.size > 1:
@@ -149,10 +142,10 @@ def _quantize(emitter: Emitter, node: HostNode, inputs: list[str], outputs: list
     attributes = dict(node.attributes)
     name = arguments[2].dtype.name if len(arguments) > 2 and arguments[2] is not None else "uint8"
     if np.dtype(storage(name)).name == name and "output_dtype" not in attributes:
-        _append(emitter, "QuantizeLinear", inputs, outputs, "", attributes)
+        emitter.append("QuantizeLinear", inputs, outputs, "", attributes)
         return
     quantized = emitter.name(f"{outputs[0]}_packed")
-    _append(emitter, "QuantizeLinear", inputs, [quantized], "", attributes)
+    emitter.append("QuantizeLinear", inputs, [quantized], "", attributes)
     result = OPERATORS["QuantizeLinear"](arguments, node.attributes)[0]
     emitter.cast(quantized, helper.np_dtype_to_tensor_dtype(result.dtype), outputs[0])
 

@@ -15,7 +15,7 @@ QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc"})
 _KNOWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 
 _HALF_EVEN = 1.5 * 2.0**52
-"""Added to and taken from a float64 below 2**51, it leaves the value rounded half to even; works in every operator set."""
+"""Added to and taken from a float64 below 2**51, it leaves the value rounded half to even, in every operator set."""
 
 
 def has_quantizers(model: onnx.ModelProto) -> bool:
@@ -143,16 +143,17 @@ class _Expander:
 
     def _constant_value(self, name: str, node: onnx.NodeProto) -> float:
         """The value of a constant, which may be computed from others (bit widths often are)."""
-        wanted, nodes = {name}, []
+        wanted = {name}
+        nodes: list[onnx.NodeProto] = []
         for producer in reversed(self.model.graph.node):
             if wanted & set(producer.output):
                 wanted |= set(producer.input)
                 nodes.append(producer)
         constants = [tensor for tensor in self.model.graph.initializer if tensor.name in wanted]
-        result = helper.make_empty_tensor_value_info(name)
-        nodes.append(helper.make_node("Identity", [name], [f"{name}:value"]))
-        result.name = f"{name}:value"
-        graph = helper.make_graph([*nodes[-2::-1], nodes[-1]], "constant", [], [result], constants)
+        result = helper.make_empty_tensor_value_info(f"{name}:value")
+        # an initializer may not be an output itself
+        nodes.insert(0, helper.make_node("Identity", [name], [result.name]))
+        graph = helper.make_graph(nodes[::-1], "constant", [], [result], constants)
         model = helper.make_model(graph, opset_imports=self.model.opset_import)
         try:
             return float(np.asarray(ReferenceEvaluator(model).run(None, {})[0]).reshape(()))

@@ -15,8 +15,8 @@ from hlsgen.canonical.emitter import IR_VERSION, OPSET
 from hlsgen.errors import ModelError
 
 SATURATION_NOTE = (
-    "This processor saturates 16-bit sums of uint8 x int8 products (AVX2 without VNNI), so ONNX Runtime's usual kernels are "
-    "wrong here; the original model was run with session.x64quantprecision=1, which avoids them."
+    "This processor saturates 16-bit sums of uint8 x int8 products (AVX2 without VNNI), so ONNX Runtime's usual "
+    "kernels are wrong here; the original model was run with session.x64quantprecision=1, which avoids them."
 )
 _ZERO_POINTS = {
     "ConvInteger": (2, 3),
@@ -81,10 +81,14 @@ def saturates() -> bool:
     activations = np.full((1, depth, 1, 1), 255, np.uint8)
     weights = np.full((8, depth, 1, 1), 127, np.int8)
     scale, one = np.array(1 / (255 * depth), np.float32), np.array(1, np.float32)
-    zeros = np.array(0, np.uint8), np.array(0, np.int8)
     constants = {
-        "w": weights, "matrix": weights.reshape(8, depth).T.copy(), "one": one, "scale": scale, "xz": zeros[0], "wz": zeros[1]
-    }  # fmt: skip
+        "w": weights,
+        "matrix": weights.reshape(8, depth).T.copy(),
+        "one": one,
+        "scale": scale,
+        "xz": np.array(0, np.uint8),
+        "wz": np.array(0, np.int8),
+    }
     nodes = [
         helper.make_node("QLinearConv", ["x", "one", "xz", "w", "scale", "wz", "one", "xz"], ["convolved"]),
         helper.make_node("Flatten", ["x"], ["flat"]),
@@ -107,7 +111,7 @@ def saturates() -> bool:
 
 
 def _multiplies_uint8_by_int8(model: onnx.ModelProto) -> bool:
-    """Whether a kernel may multiply uint8 activations by int8 weights: zero points tell; where they are left out, it may."""
+    """Whether a kernel may multiply uint8 activations by int8 weights: zero points tell; if left out, it may."""
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type in _ZERO_POINTS:

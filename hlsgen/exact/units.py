@@ -127,7 +127,7 @@ class ShiftUnit(RequantUnit):
         ends = _hull(
             sign * (x << left) + add for sign, left, add in _zip(self.sign, self.left, self.add) for x in self.domain
         )
-        return _rounding_signals(ends, self.shift, self.zero_point)
+        return _rounding_signals(ends, self.shift, self.zero_point, _results(self))
 
     @property
     def cost(self) -> Cost:
@@ -249,7 +249,7 @@ class ScaleUnit(RequantUnit):
         carry = (low[0] >> self.low_bits, low[1] >> self.low_bits)
         ends = _hull(x * mul + add for mul, add in _zip(self.mul, self.add) for x in self.operand)
         total = (ends[0] + min(carry[0], 0), ends[1] + max(carry[1], 0))
-        return {"low": low, **_rounding_signals(total, self.drop + self.shift, self.zero_point)}
+        return {"low": low, **_rounding_signals(total, self.drop + self.shift, self.zero_point, _results(self))}
 
     @property
     def cost(self) -> Cost:
@@ -304,12 +304,12 @@ class Float24Unit(RequantUnit):
         return np.clip(nearest + self.zero_point, self.lo, self.hi)
 
     def signals(self) -> dict[str, Interval]:
-        """``shifted``: x at the common binary point before its clip, ``sum`` and ``rounded`` as in ``ShiftUnit``."""
+        """``shifted``: x at the common binary point before its clip, ``sum``, ``rounded`` as in ``ShiftUnit``."""
         shifted = _hull(x << int(left) for left in self.left for x in self.domain)
         if self.pre_round:  # rounding to 24 bits may reach the next power of two
             shifted = (2 * min(shifted[0], 0), 2 * max(shifted[1], 0))
         ends = _hull(x * int(mantissa) for mantissa in self.mantissa for x in self.operand)
-        return {"shifted": shifted, **_rounding_signals(ends, self.shift, self.zero_point)}
+        return {"shifted": shifted, **_rounding_signals(ends, self.shift, self.zero_point, _results(self))}
 
     @property
     def cost(self) -> Cost:
@@ -348,10 +348,13 @@ class TableUnit(RequantUnit):
 
 
 class JoinUnit(Unit):
-    """A function of two integers, proved for ``domain_a`` x ``domain_b``."""
+    """A function of two integers, proved for ``domain_a`` x ``domain_b``, with results within ``lo``..``hi``."""
 
     domain_a: Interval
     domain_b: Interval
+    shift: int
+    lo: int
+    hi: int
 
     @abstractmethod
     def evaluate(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Int64Array:
@@ -401,7 +404,7 @@ class LinearJoinUnit(JoinUnit):
             for a in self.domain_a
             for b in self.domain_b
         )
-        return _rounding_signals(ends, self.drop + self.shift, self.zero_point)
+        return _rounding_signals(ends, self.drop + self.shift, self.zero_point, (self.lo, self.hi))
 
     @property
     def cost(self) -> Cost:
@@ -447,7 +450,7 @@ class FloatJoinUnit(JoinUnit):
     def signals(self) -> dict[str, Interval]:
         """``product``: the exact sum, ``sum`` and ``rounded`` as in ``ShiftUnit``."""
         ends = _hull(a * self.mul_a + term for a in self.domain_a for term in _ends(self.b_term))
-        return {"product": ends, **_rounding_signals(ends, self.shift, 0)}
+        return {"product": ends, **_rounding_signals(ends, self.shift, 0, (self.lo, self.hi))}
 
     @property
     def cost(self) -> Cost:
@@ -513,12 +516,19 @@ def _hull(values: Iterable[int]) -> Interval:
     return min(listed), max(listed)
 
 
-def _rounding_signals(value: Interval, shift: int, zero_point: int) -> dict[str, Interval]:
-    """``sum``: the interval widened by what any rounding adds before the shift; ``rounded``: after it, zero point added."""
+def _rounding_signals(value: Interval, shift: int, zero_point: int, results: Interval) -> dict[str, Interval]:
+    """``sum``: the interval widened by what any rounding adds before the shift.
+
+    ``rounded``: after the shift with the zero point added, and the clamped results.
+    """
     total = value[0] - 1, value[1] + (1 << shift)
     # a rounding to float32 moves by one more, SIGN gives -1 or +1
-    rounded = min((total[0] >> shift) - 1, -1) + zero_point, max((total[1] >> shift) + 1, 1) + zero_point
-    return {"sum": total, "rounded": rounded}
+    least, most = min((total[0] >> shift) - 1, -1) + zero_point, max((total[1] >> shift) + 1, 1) + zero_point
+    return {"sum": total, "rounded": (min(least, results[0]), max(most, results[1]))}
+
+
+def _results(unit: ShiftUnit | ScaleUnit | Float24Unit) -> Interval:
+    return int(unit.lo.min()), int(unit.hi.max())
 
 
 def _ends(values: Int64Array) -> Interval:

@@ -110,14 +110,8 @@ def outputs(graph: Graph, leaving: Mapping[str, IntArray]) -> dict[str, Array]:
 
 
 def delivered_dtype(graph: Graph, name: str) -> np.dtype[Any]:
-    """The NumPy type of the ONNX tensor ``name`` that the suffix reads: as declared, or the smallest for its integers."""
-    if name in graph.suffix.dtypes:
-        return storage(graph.suffix.dtypes[name])
-    view = graph.views[name]
-    if view.is_float:
-        return np.dtype(np.float32)
-    type = graph.tensors[view.tensor].type
-    return np.dtype(f"{'' if type.signed else 'u'}int{max(8, type.storage_bits)}")
+    """The NumPy type of the ONNX tensor ``name`` that the suffix reads."""
+    return storage(graph.suffix.dtypes[name])
 
 
 def frames_from_onnx(graph: Graph, view: View, array: Array) -> IntArray:

@@ -20,6 +20,7 @@ from hlsgen.kernels.channels import (
     check_channels,
     check_frame,
     range_type,
+    signed_type,
     table_memory,
 )
 from hlsgen.kernels.requant import check_domain
@@ -99,15 +100,19 @@ class Add(Kernel):
 
     def types(self) -> dict[str, QuantType]:
         signals = self.unit.signals()
-        return {
+        types = {
             "a_t": self.a_type,
             "b_t": self.b_type,
             "output_t": self.output_type,
-            "mul_a_t": range_type(np.asarray(self.unit.mul_a)),
-            "sum_t": QuantType.for_range(*signals["sum"]),
-            "rounded_t": QuantType.for_range(*signals["rounded"]),
-            **({"mul_b_t": range_type(self.unit.mul_b)} if isinstance(self.unit, LinearJoinUnit) else {}),
+            "sum_t": signed_type(*signals["sum"]),
+            "rounded_t": signed_type(*signals["rounded"]),
         }
+        match self.unit:
+            case LinearJoinUnit(mul_a=mul_a, mul_b=mul_b):
+                return {**types, "mul_a_t": range_type(mul_a), "mul_b_t": range_type(mul_b)}
+            case FloatJoinUnit(mul_a=factor):
+                return {**types, "mul_a_t": QuantType.for_range(factor, factor)}
+        raise TypeError(f"add has no unit {self.unit.kind}")
 
     def memories(self) -> Sequence[Memory]:
         match self.unit:
@@ -124,5 +129,10 @@ def _constants(unit: JoinUnit) -> dict[str, int]:
         case LinearJoinUnit():
             return {"DROP": unit.drop, "ROUNDING": ROUNDINGS[unit.rounding], "ZERO_POINT": unit.zero_point}
         case FloatJoinUnit():
-            return {"MUL_A": unit.mul_a, "BINADES": unit.binades, "B_FIRST": unit.domain_b[0]}
+            return {
+                "MUL_A": unit.mul_a,
+                "BINADES": unit.binades,
+                "B_FIRST": unit.domain_b[0],
+                "B_SIZE": len(unit.b_term),
+            }
     raise TypeError(f"add has no unit {unit.kind}")

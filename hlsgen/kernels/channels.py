@@ -45,6 +45,11 @@ def table_memory(name: str, values: IntArray, lanes: int) -> Memory:
     return Memory(name, range_type(rows), np.ascontiguousarray(rows))
 
 
+def signed_type(lo: int, hi: int) -> QuantType:
+    """The smallest signed type that holds ``lo``..``hi``: C++ never compares signed with unsigned then."""
+    return QuantType.for_range(min(lo, -1), hi)
+
+
 def range_type(values: npt.NDArray[np.integer]) -> QuantType:
     """The smallest type of the given values."""
     return QuantType.for_range(int(values.min()), int(values.max()))

@@ -20,6 +20,7 @@ from hlsgen.kernels.channels import (
     check_channels,
     check_frame,
     range_type,
+    signed_type,
     table_memory,
 )
 
@@ -32,7 +33,7 @@ class Requant(Kernel):
     """``y = unit(x)`` for every element of a frame (H, W, C), ``lanes`` channels per beat.
 
     ``unit``: ``shift``, ``threshold``, ``scale`` or ``float24``, with parameters for C channels or one set for all.
-    ``input_type`` and ``output_type`` may be bipolar. ``golden`` raises ValueError for inputs outside the unit's domain.
+    Both types may be bipolar. ``golden`` raises ValueError for inputs outside the unit's domain.
     """
 
     kind: ClassVar[str] = "requant"
@@ -89,7 +90,8 @@ class Requant(Kernel):
         }
 
     def types(self) -> dict[str, QuantType]:
-        return {"input_t": self.input_type, "output_t": self.output_type, **_types(self.unit)}
+        x_type = signed_type(self.input_type.min, self.input_type.max)
+        return {"input_t": self.input_type, "output_t": self.output_type, "x_t": x_type, **_types(self.unit)}
 
     def memories(self) -> Sequence[Memory]:
         if isinstance(self.unit, ThresholdUnit):
@@ -157,7 +159,7 @@ def _constants(unit: RequantUnit) -> dict[str, int]:
             }
         case Float24Unit():
             return {
-                "PRE_ROUND": int(unit.pre_round),
+                "PRE_ROUND": max(0, _bits(unit.domain) - MANTISSA_BITS) if unit.pre_round else 0,
                 "OPERAND_LO": unit.operand[0],
                 "OPERAND_HI": unit.operand[1],
                 "SHIFT": unit.shift,
@@ -167,21 +169,30 @@ def _constants(unit: RequantUnit) -> dict[str, int]:
     raise TypeError(f"requant has no unit {unit.kind}")
 
 
+def _bits(interval: tuple[int, int]) -> int:
+    return max(abs(interval[0]), abs(interval[1])).bit_length()
+
+
 def _types(unit: RequantUnit) -> dict[str, QuantType]:
-    signals = {name: QuantType.for_range(*interval) for name, interval in unit.signals().items()}
+    signals = {name: signed_type(*interval) for name, interval in unit.signals().items()}
     match unit:
         case ShiftUnit():
             return {"sum_t": signals["sum"], "rounded_t": signals["rounded"]}
         case ThresholdUnit():
             return {"result_t": _threshold_result_type(unit)}
         case ScaleUnit():
-            operand = QuantType.for_range(*unit.operand)
+            operand = signed_type(*unit.operand)
             widths = {"sum_t": signals["sum"], "rounded_t": signals["rounded"], "low_t": signals["low"]}
-            return {"operand_t": operand, "mul_t": range_type(unit.mul), "mul_low_t": range_type(unit.mul_low), **widths}
+            return {
+                "operand_t": operand,
+                "mul_t": range_type(unit.mul),
+                "mul_low_t": range_type(unit.mul_low),
+                **widths,
+            }
         case Float24Unit():
             return {
                 "shifted_t": signals["shifted"],
-                "operand_t": QuantType.for_range(*unit.operand),
+                "operand_t": signed_type(*unit.operand),
                 "mantissa_t": QuantType(MANTISSA_BITS, signed=False),
                 "sum_t": signals["sum"],
                 "rounded_t": signals["rounded"],
@@ -193,7 +204,7 @@ def _threshold_result_type(unit: ThresholdUnit) -> QuantType:
     """Holds results, bases (which padding may push below them) and the count of thresholds."""
     lo, hi = result_range(unit)
     count = 1 << unit.levels
-    return QuantType.for_range(min(lo, int(unit.base.min())) - count, max(hi, int(unit.base.max())) + count)
+    return signed_type(min(lo, int(unit.base.min())) - count, max(hi, int(unit.base.max())) + count)
 
 
 def _threshold_memories(unit: ThresholdUnit, lanes: int) -> list[Memory]:

@@ -37,9 +37,7 @@ class Table(Kernel):
         check_frame(self.frame, self.lanes)
         require(self.values.ndim == 2 and self.values.size > 0, f"values of shape {self.values.shape} are no table")
         check_channels("values", self.values, self.frame[2])
-        require(
-            self.input_type.contains(*self.domain), f"the table's domain {self.domain} exceeds {self.input_type}"
-        )
+        require(self.input_type.contains(*self.domain), f"the table's domain {self.domain} exceeds {self.input_type}")
         results = int(self.values.min()), int(self.values.max())
         require(self.output_type.contains(*results), f"results {results} do not fit {self.output_type}")
 
