@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import hlsgen
 from hlsgen.board import Board, Clock
 from hlsgen.errors import FolderError
 from hlsgen.folder import MAKER, write_text
+from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
-from hlsgen.graph.host import HostProgram
+from hlsgen.graph.host import Array, HostProgram
 from hlsgen.graph.types import QuantType
 from hlsgen.kernels.axi import words as word_count
 from hlsgen.lower.design import Design
@@ -40,6 +43,9 @@ def compose(
     verify: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The manifest of a build. Bits, words of ``axi_bits``, bytes and elements are per image; clocks are in MHz."""
+    # what the outputs look like is for the host program to say
+    blank = {name: np.zeros((1, *graph.prefix.shapes[name]), graph.prefix.dtypes[name]) for name in graph.prefix.inputs}
+    answer = golden.predict(graph, blank)
     return {
         "maker": MAKER,
         "schema": SCHEMA,
@@ -49,8 +55,8 @@ def compose(
         "model": {"file": model_file, "sha256": model_sha256, "form": graph.form, "notes": graph.notes},
         "board": board.model_dump(mode="json", include=BOARD_FIELDS),
         "clock": {"mhz": clock.mhz, "dividers": list(clock.dividers), "pll_mhz": board.pll_mhz, "asked_mhz": asked_mhz},
-        "inputs": _onnx_tensors(graph.prefix.inputs, graph.prefix),
-        "outputs": _onnx_tensors(graph.suffix.outputs, graph.suffix),
+        "inputs": _onnx_tensors({name: blank[name] for name in graph.prefix.inputs}),
+        "outputs": _onnx_tensors({name: answer[name] for name in graph.suffix.outputs}),
         "host": {"prefix": _host(graph.prefix), "suffix": _host(graph.suffix)},
         "hardware": {
             "axi_bits": design.axi_bits,
@@ -105,8 +111,11 @@ def axi_bits(manifest: Mapping[str, Any], folder: Path) -> int:
     return int(manifest["hardware"]["axi_bits"])
 
 
-def _onnx_tensors(names: tuple[str, ...], program: HostProgram) -> list[dict[str, Any]]:
-    return [{"name": name, "shape": list(program.shapes[name]), "dtype": program.dtypes[name]} for name in names]
+def _onnx_tensors(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
+    """Names, shapes of one image and types of ONNX tensors (images, ...)."""
+    return [
+        {"name": name, "shape": list(array.shape[1:]), "dtype": array.dtype.name} for name, array in arrays.items()
+    ]
 
 
 def _host(program: HostProgram) -> list[dict[str, Any]]:

@@ -549,7 +549,7 @@ class NetworkBuilder:
             self.initializers,
         )
         opsets = [
-            helper.make_opsetid("", 13),
+            helper.make_opsetid("", 17),
             helper.make_opsetid("com.microsoft", 1),
             helper.make_opsetid(QUANTIZED_DOMAIN, 1),
         ]

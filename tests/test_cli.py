@@ -48,7 +48,7 @@ def test_doctor_without_tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert "no (apt install g++)" in " ".join(hlsgen("doctor").out.split())
 
 
-@pytest.mark.parametrize(("name", "form"), [("digits_qdq", "qdq"), ("digits_qop", "qoperator")])
+@pytest.mark.parametrize(("name", "form"), [("digits_qdq", "qdq"), ("digits_qop", "qdq+qoperator")])
 def test_inspect(name: str, form: str) -> None:
     outcome = hlsgen("inspect", EXAMPLES / f"{name}.onnx")
     assert outcome.code == 0, outcome.err

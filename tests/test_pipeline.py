@@ -71,7 +71,7 @@ def test_the_folder_holds_what_it_should(verified: Build) -> None:
 
 def test_the_manifest(verified: Build) -> None:
     m = verified.manifest
-    assert (m["schema"], m["name"], m["model"]["form"]) == (1, "digits_qop", "qoperator")
+    assert (m["schema"], m["name"], m["model"]["form"]) == (1, "digits_qop", "qdq+qoperator")
     assert (m["board"]["name"], m["board"]["part"]) == ("pynq-z2", "xc7z020clg400-1")
     assert m["clock"]["mhz"] == pytest.approx(1000 / 7)
     assert m["clock"]["asked_mhz"] == 150

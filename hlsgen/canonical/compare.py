@@ -31,7 +31,7 @@ from hlsgen.graph.types import IntArray, QuantType
 TIE = 1e-4
 """How near a rounding boundary, in output LSB, float32 arithmetic may be expected to fall on its other side.
 
-The farthest seen among results of 8 bits was 9e-5, in a billion elements.
+The farthest seen among results of 8 bits, in 700 million elements of real models, was 9e-5.
 """
 
 _WIDE_TIE = 2.0**-22

@@ -156,7 +156,8 @@ class _Expander:
         graph = helper.make_graph(nodes[::-1], "constant", [], [result], constants)
         model = helper.make_model(graph, opset_imports=self.model.opset_import)
         try:
-            return float(np.asarray(ReferenceEvaluator(model).run(None, {})[0]).reshape(()))
+            (value,) = ReferenceEvaluator(model).run(None, {})
+            return float(np.asarray(value).reshape(()))
         except Exception as error:
             # the evaluator raises many kinds; all mean that no constant stands behind the name
             raise UnsupportedError(f"node {node.name!r}: its bit width {name!r} is not one constant number.") from error

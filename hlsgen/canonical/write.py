@@ -144,8 +144,10 @@ class _Writer:
         x, output, tensor = self.names[op.inputs[0]], self.names[op.output], self.graph.tensors[op.inputs[0]]
         element = carrier(tensor.type)
         attributes = window_attributes(op.geometry)
-        if any(pad >= extent for pad, extent in zip(op.geometry.pads, op.geometry.extent * 2, strict=True)):
-            # the operator refuses borders as wide as its window
+        too_wide = any(pad >= size for pad, size in zip(op.geometry.pads, op.geometry.kernel * 2, strict=True))
+        full_byte = element in BYTES and tensor.type.min == np.iinfo(numpy_type(element)).min
+        if any(op.geometry.pads) and (too_wide or not full_byte):
+            # the operator refuses borders as wide as its window, and its own have the carrier's minimum
             top, left, bottom, right = op.geometry.pads
             pads = self.emitter.constant([0, 0, top, left, 0, 0, bottom, right], np.int64, "pads")
             x = self.emitter.node("Pad", [x, pads, self.emitter.constant(tensor.type.min, numpy_type(element))])

@@ -119,9 +119,9 @@ class HostParts:
         for name in node.inputs:
             if name:
                 self.bring(name)
-        causes = [v.cause for v in inputs if isinstance(v, HostValue) and v.cause is not None]
+        causes = [(v.cause, v.reason) for v in inputs if isinstance(v, HostValue) and v.cause is not None]
         for name, sample in self._run(node, self._suffix, reason).items():
-            self.values[name] = HostValue(sample, causes[0] if causes else str(node))
+            self.values[name] = HostValue(sample, *(causes[0] if causes else (str(node), reason)))
 
     def bring(self, name: str) -> None:
         """Make the tensor ``name`` available to the host program after the accelerator."""

@@ -277,7 +277,7 @@ def _join(op: Join, inputs: list[Tensor]) -> Step:
     def step(x: Exact, y: Exact) -> Exact:
         # 8-bit operands: the table has at most 65536 entries and is far quicker than the emulated multiply-adds
         index = np.multiply(x, stride, dtype=np.int32, casting="unsafe")
-        index += y
+        np.add(index, y, out=index, dtype=np.int32, casting="unsafe")
         index -= origin
         return np.take(table, index)
 

@@ -1,4 +1,4 @@
-"""Channels of several frames side by side."""
+"""Channels of several frames side by side, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import numpy.typing as npt
 from hlsgen.graph.types import QuantType
 from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
 
-MOST = 4
-"""Inputs of one kernel; more are joined by several."""
-
 
 @dataclass(frozen=True, eq=False)
 class Concat(Kernel):
-    """For each of ``pixels`` pixels: the beats of input 0's ``channels[0]`` channels, then input 1's, and so on."""
+    """Joins frames of ``pixels`` pixels with ``channels[i]`` channels each, ``lanes`` elements of ``type`` per beat."""
 
     kind: ClassVar[str] = "concat"
 
@@ -28,38 +25,34 @@ class Concat(Kernel):
 
     def __post_init__(self) -> None:
         require(self.pixels > 0, f"pixels={self.pixels} is not positive")
-        require(2 <= len(self.channels) <= MOST, f"channels={self.channels}: a concatenation has 2 to {MOST} inputs")
+        require(len(self.channels) >= 2, f"channels={self.channels}: a concat has at least two inputs")
         for channels in self.channels:
-            require(
-                self.lanes > 0 and channels > 0 and channels % self.lanes == 0,
-                f"lanes={self.lanes} does not divide {channels} channels",
-            )
+            legal = self.lanes > 0 and channels > 0 and channels % self.lanes == 0
+            require(legal, f"lanes={self.lanes} does not divide {channels} channels")
+
+    @property
+    def tiles(self) -> tuple[int, ...]:
+        """Beats per pixel of each input."""
+        return tuple(channels // self.lanes for channels in self.channels)
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
-        return tuple(StreamSpec(self.type, self.lanes, self.pixels * c // self.lanes) for c in self.channels)
+        return tuple(StreamSpec(self.type, self.lanes, self.pixels * tiles) for tiles in self.tiles)
 
     @property
     def outputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.type, self.lanes, self.pixels * sum(self.channels) // self.lanes),)
+        return (StreamSpec(self.type, self.lanes, self.cycles),)
 
     @property
     def cycles(self) -> int:
-        return self.outputs[0].beats
-
-    @property
-    def ends(self) -> npt.NDArray[np.int64]:
-        """For each input: beats of a pixel up to and including its own."""
-        return np.cumsum(self.channels) // self.lanes
+        return self.pixels * sum(self.tiles)
 
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
-        per_pixel = self.ends[-1]
-        written = np.arange(1, self.outputs[0].beats + 1)
-        pixel, inside = (written - 1) // per_pixel, (written - 1) % per_pixel + 1
-        starts = self.ends - np.array(self.channels) // self.lanes
+        pixel, position = np.divmod(np.arange(self.cycles), sum(self.tiles))
+        firsts = np.cumsum([0, *self.tiles[:-1]])
         return tuple(
-            pixel * (end - start) + np.clip(inside - start, 0, end - start)
-            for start, end in zip(starts, self.ends, strict=True)
+            pixel * tiles + np.clip(position + 1 - first, 0, tiles)
+            for tiles, first in zip(self.tiles, firsts, strict=True)
         )
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
@@ -68,8 +61,13 @@ class Concat(Kernel):
         return (np.concatenate(frames, axis=2).reshape(images, -1, self.lanes),)
 
     def constants(self) -> dict[str, int]:
-        ends = {f"END[{i}]": int(end) for i, end in enumerate(self.ends)}
-        return {"PIXELS": self.pixels, "BEATS": int(self.ends[-1]), "LANES": self.lanes, **ends}
+        scalars = {
+            "PIXELS": self.pixels,
+            "LANES": self.lanes,
+            "PARTS": len(self.channels),
+            "PIXEL_BEATS": sum(self.tiles),
+        }
+        return scalars | {f"TILES[{i}]": tiles for i, tiles in enumerate(self.tiles)}
 
     def types(self) -> dict[str, QuantType]:
-        return {"input_t": self.type}
+        return {"type_t": self.type}

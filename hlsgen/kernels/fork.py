@@ -1,4 +1,4 @@
-"""Copies a stream: every beat goes to each of ``copies`` outputs."""
+"""Copies a stream to several readers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
 
 @dataclass(frozen=True, eq=False)
 class Fork(Kernel):
-    """``beats`` beats of ``lanes`` elements per image, written to all outputs in turn before the next one is read."""
+    """``copies`` outputs, each the input: ``beats`` beats of ``lanes`` elements of ``type`` per image."""
 
     kind: ClassVar[str] = "fork"
 
@@ -46,7 +46,7 @@ class Fork(Kernel):
         return inputs * self.copies
 
     def constants(self) -> dict[str, int]:
-        return {"BEATS": self.beats, "LANES": self.lanes}
+        return {"LANES": self.lanes, "BEATS": self.beats, "COPIES": self.copies}
 
     def types(self) -> dict[str, QuantType]:
-        return {"input_t": self.type}
+        return {"type_t": self.type}

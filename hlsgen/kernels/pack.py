@@ -1,124 +1,108 @@
-"""The accelerator's exit: beats of elements become AXI4-Stream words, with TLAST on a batch's last word."""
+"""Beats of the output frames become words of the AXI4-Stream output."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import UINT8, QuantType
-from hlsgen.kernels import axi
 from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
-from hlsgen.kernels.unpack import LAST
+from hlsgen.kernels.unpack import LAST, check_axi, words_from_frames, words_per_frame
 
 
-@dataclass(frozen=True)
-class Packed:
-    """One output tensor: ``elements`` elements of ``type`` per image in beats of ``lanes``."""
+class Part(NamedTuple):
+    """One output frame: ``elements`` elements of ``type`` per image, ``lanes`` per beat."""
 
     elements: int
     lanes: int
     type: QuantType
 
 
-MOST = 4
-"""Output tensors of one accelerator."""
-
-
 @dataclass(frozen=True, eq=False)
 class Pack(Kernel):
-    """The outputs of an image follow each other, each from a fresh word of ``axi_bits`` bits on."""
+    """Frames ``parts`` and the stream of TLAST bits in; AXI words of ``axi_bits`` (as bytes) out.
+
+    The parts of an image follow one another, each starting a new word, elements stored as ``words_from_frames`` does.
+    TLAST of an image's last word is the image's beat of the last input; ``golden`` returns no TLAST.
+    """
 
     kind: ClassVar[str] = "pack"
 
     axi_bits: int
-    tensors: tuple[Packed, ...]
+    parts: tuple[tuple[int, int, QuantType], ...]
 
     def __post_init__(self) -> None:
-        axi.require_axi(self.axi_bits)
-        require(1 <= len(self.tensors) <= MOST, f"an accelerator has 1 to {MOST} outputs, not {len(self.tensors)}")
-        for packed in self.tensors:
-            require(
-                packed.elements > 0 and packed.lanes > 0 and packed.elements % packed.lanes == 0,
-                f"lanes={packed.lanes} does not divide {packed.elements} elements",
-            )
-            require(
-                packed.type.storage_bits <= self.axi_bits,
-                f"{packed.type} does not fit a word of axi_bits={self.axi_bits} bits",
-            )
+        require(len(self.parts) > 0, "a pack has at least one part")
+        for elements, lanes, type in self.parts:
+            check_axi(self.axi_bits, type)
+            legal = lanes > 0 and elements > 0 and elements % lanes == 0
+            require(legal, f"lanes={lanes} does not divide {elements} elements")
 
-    def words(self, packed: Packed) -> int:
-        """AXI words per image of one output tensor."""
-        return axi.words(packed.elements, packed.type, self.axi_bits)
+    @property
+    def words(self) -> tuple[int, ...]:
+        """AXI words per image of each part."""
+        return tuple(words_per_frame(elements, type, self.axi_bits) for elements, _, type in self.parts)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Iterations of the C++ form per part: one more than beats and words where a last beat completes two words."""
+        return tuple(
+            self._steps(Part(*part), words) for part, words in zip(self.parts, self.words, strict=True)
+        )
+
+    def _steps(self, part: Part, words: int) -> int:
+        word_elements = self.axi_bits // part.type.storage_bits
+        if part.lanes > word_elements:
+            return words
+        beats = part.elements // part.lanes
+        full = part.elements // word_elements
+        full_written = -(-full * word_elements // part.lanes)  # steps until the last full word is out
+        return beats if full == words else max(beats, full_written + 1)
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
-        return (*(StreamSpec(p.type, p.lanes, p.elements // p.lanes) for p in self.tensors), LAST)
+        specs = [StreamSpec(type, lanes, elements // lanes) for elements, lanes, type in self.parts]
+        return (*specs, StreamSpec(LAST, 1, 1))
 
     @property
     def outputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(UINT8, self.axi_bits // 8, sum(map(self.words, self.tensors))),)
+        return (StreamSpec(UINT8, self.axi_bits // 8, sum(self.words)),)
 
     @property
     def cycles(self) -> int:
-        return sum(self._steps(packed) for packed in self.tensors)
-
-    def _per_word(self, packed: Packed) -> int:
-        return self.axi_bits // packed.type.storage_bits
-
-    def _steps(self, packed: Packed) -> int:
-        """Iterations of one output tensor's loop: see ``_emission``."""
-        return int(self._emission(packed)[-1]) + 1
-
-    def _emission(self, packed: Packed) -> npt.NDArray[np.int64]:
-        """Iteration in which each word is written.
-
-        Every iteration reads a beat while less than a word is held, and writes a word when one is held or nothing more
-        comes. Word j needs ``ceil((j + 1) * per_word / lanes)`` beats.
-        """
-        per_word, beats = self._per_word(packed), packed.elements // packed.lanes
-        index = np.arange(self.words(packed))
-        if packed.lanes >= per_word:
-            return index
-        needed = np.minimum(-(-(index + 1) * per_word // packed.lanes), beats)
-        return np.maximum.accumulate(needed - 1 - index) + index
+        return sum(self.steps)
 
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
-        total = self.outputs[0].beats
-        starts = np.cumsum([0, *map(self.words, self.tensors)])
-        ports = []
-        for packed, start in zip(self.tensors, starts, strict=False):
-            per_word, beats = self._per_word(packed), packed.elements // packed.lanes
-            index = np.arange(self.words(packed))
-            if packed.lanes >= per_word:
-                own = np.minimum(-(-(index + 1) * per_word // packed.lanes), beats)
-            else:
-                own = np.minimum(self._emission(packed) + 1, beats)
-            port = np.zeros(total, np.int64)
-            port[start : start + len(own)] = own
-            port[start + len(own) :] = beats
-            ports.append(port)
-        last = np.zeros(total, np.int64)
+        reads = []
+        first = 0
+        for (elements, lanes, type), words in zip(self.parts, self.words, strict=True):
+            order = np.clip(np.arange(1, sum(self.words) + 1) - first, 0, words)  # words of this part written
+            completed = order * (self.axi_bits // type.storage_bits)
+            reads.append(np.minimum(-(-completed // lanes), elements // lanes))
+            first += words
+        last = np.zeros(first, np.int64)
         last[-1] = 1
-        return (*ports, last)
+        return (*reads, last)
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         words = [
-            axi.words_from_frames(beats, packed.type, self.axi_bits)
-            for beats, packed in zip(inputs, self.tensors, strict=False)
+            words_from_frames(beats, type, self.axi_bits)
+            for beats, (_, _, type) in zip(inputs[:-1], self.parts, strict=True)
         ]
         return (np.concatenate(words, axis=1),)
 
     def constants(self) -> dict[str, int]:
-        tables: dict[str, int] = {"AXI_BITS": self.axi_bits, "WORDS": self.outputs[0].beats}
-        for i, packed in enumerate(self.tensors):
-            tables[f"BEATS{i}"] = packed.elements // packed.lanes
-            tables[f"LANES{i}"] = packed.lanes
-            tables[f"STORAGE_BITS{i}"] = packed.type.storage_bits
-            tables[f"STEPS{i}"] = self._steps(packed)
-        return tables
-
-    def types(self) -> dict[str, QuantType]:
-        return {f"input{i}_t": packed.type for i, packed in enumerate(self.tensors)}
+        constants = {"AXI_BITS": self.axi_bits, "PARTS": len(self.parts)}
+        types = [type for _, _, type in self.parts]
+        columns = {
+            "BEATS": [elements // lanes for elements, lanes, _ in self.parts],
+            "STORAGE_BITS": [type.storage_bits for type in types],
+            "WORDS": list(self.words),
+            "STEPS": list(self.steps),
+        }
+        for name, values in columns.items():
+            constants |= {f"{name}[{i}]": value for i, value in enumerate(values)}
+        return constants

@@ -1,4 +1,4 @@
-"""Sum over the taps of each window; the division belongs to the requantization that follows."""
+"""Sum of the elements of each window, per channel; the division of an average is requant's."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy.typing as npt
 from hlsgen.graph.types import QuantType
 from hlsgen.kernels.base import Beats, Kernel, StreamSpec
 from hlsgen.kernels.matvec import check_range
-from hlsgen.kernels.maxpool import by_tap, check_pool, pool_constants, pool_reads
+from hlsgen.kernels.maxpool import check_pool, pool_reads, split_windows
 
 
 @dataclass(frozen=True, eq=False)
 class SumPool(Kernel):
-    """``acc = offset + sum(x)`` per window and channel; ``offset`` is minus the taps times the zero point.
+    """``acc = offset + sum`` over ``kernel_taps`` taps for each of ``windows`` windows.
 
-    Beats as for ``maxpool``. ``acc_type`` must hold every result; partial sums start at ``offset`` and are sums modulo
-    2**bits, so they may leave it. ``golden`` raises ValueError when a result does not fit.
+    Streams are ordered as MaxPool's. ``offset`` is minus the zero point times the number of taps. ``acc_type`` must hold
+    every result that can occur; ``golden`` raises ValueError when one does not.
     """
 
     kind: ClassVar[str] = "sumpool"
@@ -38,8 +38,7 @@ class SumPool(Kernel):
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
-        beats = self.windows * (self.kernel_taps // self.taps) * (self.channels // self.lanes)
-        return (StreamSpec(self.input_type, self.taps * self.lanes, beats),)
+        return (StreamSpec(self.input_type, self.taps * self.lanes, self.cycles),)
 
     @property
     def outputs(self) -> tuple[StreamSpec, ...]:
@@ -47,21 +46,28 @@ class SumPool(Kernel):
 
     @property
     def cycles(self) -> int:
-        return self.inputs[0].beats
+        return self.windows * (self.kernel_taps // self.taps) * (self.channels // self.lanes)
 
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
         return (pool_reads(self.windows, self.kernel_taps // self.taps, self.channels // self.lanes),)
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         (beats,) = inputs
-        taps = by_tap(beats, self.windows, self.kernel_taps, self.lanes, self.taps)
-        acc = taps.sum(axis=2, dtype=np.int64) + self.offset
+        split = split_windows(beats, self.windows, self.taps, self.channels, self.lanes)
+        acc = split.sum(axis=(2, 4), dtype=np.int64) + self.offset
         check_range(self.kind, acc, self.acc_type)
-        return (acc.astype(self.acc_type.dtype),)
+        return (acc.astype(self.acc_type.dtype).reshape(len(beats), -1, self.lanes),)
 
     def constants(self) -> dict[str, int]:
-        shared = pool_constants(self.windows, self.kernel_taps, self.channels, self.lanes, self.taps)
-        return {**shared, "OFFSET": self.offset, "INPUT_BIPOLAR": int(self.input_type.bipolar)}
+        return {
+            "WINDOWS": self.windows,
+            "TAP_GROUPS": self.kernel_taps // self.taps,
+            "TAPS": self.taps,
+            "TILES": self.channels // self.lanes,
+            "LANES": self.lanes,
+            "OFFSET": self.offset,
+            "INPUT_BIPOLAR": int(self.input_type.bipolar),
+        }
 
     def types(self) -> dict[str, QuantType]:
         return {"input_t": self.input_type, "acc_t": self.acc_type}

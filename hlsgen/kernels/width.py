@@ -1,4 +1,4 @@
-"""Changes the number of lanes of a stream by an integer ratio; the order of elements stays."""
+"""Changes the number of lanes of a stream by an integer ratio."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
 
 @dataclass(frozen=True, eq=False)
 class Width(Kernel):
-    """``beats_in`` beats of ``lanes_in`` elements become beats of ``lanes_out``; one of the two divides the other."""
+    """``beats_in`` beats of ``lanes_in`` elements become beats of ``lanes_out``; the order of elements stays."""
 
     kind: ClassVar[str] = "width"
 
@@ -24,16 +24,14 @@ class Width(Kernel):
     beats_in: int
 
     def __post_init__(self) -> None:
-        require(self.lanes_in > 0 and self.lanes_out > 0, f"lanes {self.lanes_in} to {self.lanes_out} must be positive")
-        large, small = max(self.lanes_in, self.lanes_out), min(self.lanes_in, self.lanes_out)
         require(
-            large % small == 0, f"lanes_in={self.lanes_in} and lanes_out={self.lanes_out}: neither divides the other"
+            min(self.lanes_in, self.lanes_out, self.beats_in) > 0,
+            f"lanes_in={self.lanes_in}, lanes_out={self.lanes_out} and beats_in={self.beats_in} must be positive",
         )
-        elements = self.lanes_in * self.beats_in
-        require(
-            elements > 0 and elements % self.lanes_out == 0,
-            f"{elements} elements per image are no whole number of beats of lanes_out={self.lanes_out}",
-        )
+        integer = max(self.lanes_in, self.lanes_out) % min(self.lanes_in, self.lanes_out) == 0
+        require(integer, f"lanes {self.lanes_in} -> {self.lanes_out} are no integer ratio")
+        elements = self.beats_in * self.lanes_in
+        require(elements % self.lanes_out == 0, f"lanes_out={self.lanes_out} does not divide {elements} elements")
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
@@ -41,27 +39,21 @@ class Width(Kernel):
 
     @property
     def outputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.type, self.lanes_out, self.lanes_in * self.beats_in // self.lanes_out),)
+        return (StreamSpec(self.type, self.lanes_out, self.beats_in * self.lanes_in // self.lanes_out),)
 
     @property
     def cycles(self) -> int:
-        return max(self.inputs[0].beats, self.outputs[0].beats)
+        return max(self.beats_in, self.outputs[0].beats)
 
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
-        beats = np.arange(1, self.outputs[0].beats + 1)
-        return (-(-beats * self.lanes_out // self.lanes_in),)
+        written = np.arange(1, self.outputs[0].beats + 1) * self.lanes_out
+        return (-(-written // self.lanes_in),)
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
-        (beats,) = inputs
-        return (beats.reshape(len(beats), -1, self.lanes_out),)
+        return (inputs[0].reshape(len(inputs[0]), -1, self.lanes_out),)
 
     def constants(self) -> dict[str, int]:
-        return {
-            "LANES_IN": self.lanes_in,
-            "LANES_OUT": self.lanes_out,
-            "BEATS_IN": self.inputs[0].beats,
-            "BEATS_OUT": self.outputs[0].beats,
-        }
+        return {"LANES_IN": self.lanes_in, "LANES_OUT": self.lanes_out, "BEATS_IN": self.beats_in}
 
     def types(self) -> dict[str, QuantType]:
-        return {"input_t": self.type}
+        return {"type_t": self.type}

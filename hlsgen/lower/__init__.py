@@ -1,0 +1,5 @@
+"""Graph to Design. One entry: ``lower``."""
+
+from hlsgen.lower.mapping import lower
+
+__all__ = ["lower"]

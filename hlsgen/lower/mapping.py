@@ -7,7 +7,6 @@ from math import gcd
 
 import numpy as np
 
-from hlsgen.errors import UnsupportedError
 from hlsgen.exact.units import JoinUnit, RequantUnit, TableUnit, Unit
 from hlsgen.graph.graph import Frame, Graph
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Op, Requantize, Reshape, SumPool
@@ -38,8 +37,7 @@ def lower(graph: Graph, units: Units, plan: Foldings, axi_bits: int) -> Design:
     """Build ``graph`` with the foldings of ``plan``, for an AXI4-Stream of ``axi_bits`` bits.
 
     ``units``: exact units by the output tensor of each Requantize and Join. FIFO depths are left at 2 (``plan`` sizes
-    them). Raises UnsupportedError for more outputs than an accelerator can have, ValueError for a folding that is not
-    legal and KeyError for a layer or unit that is missing.
+    them). Raises ValueError for a folding that is not legal and KeyError for a layer or unit that is missing.
     """
     return _Lowering(graph, units, plan, axi_bits).run()
 

@@ -1,9 +1,9 @@
-// concat: channels of two or more frames side by side.
+// concat: the channels of several frames side by side, pixel by pixel.
 //
-// Beats in:  per pixel, input i has END[i] - END[i - 1] beats of LANES channels (END[-1] = 0).
-// Beats out: per pixel BEATS = END[last] beats: those of input 0, then those of input 1, and so on.
-// Cycles:    PIXELS * BEATS (II = 1).
-// The last argument is the output.
+// Beats in:  input i has PIXELS * TILES[i] beats of LANES channels.
+// Beats out: per pixel all beats of input 0, then all of input 1, ...; each as soon as it is in.
+// Cycles:    PIXELS * PIXEL_BEATS, PIXEL_BEATS = sum of TILES (II = 1).
+// Widths:    elements are only moved.
 #ifndef HLSGEN_CONCAT_HPP
 #define HLSGEN_CONCAT_HPP
 
@@ -11,53 +11,62 @@
 
 namespace hlsgen {
 
-// One beat of the input whose turn it is: the first whose END lies beyond `beat`.
-template <class Config, int INPUT, class Beat>
-Beat read_part(int, hls::stream<Beat>& in) {
+// One beat from input number `part` of the streams given. The last of them is the output.
+template <class Beat>
+inline Beat read_part(int, hls::stream<Beat>& in, hls::stream<Beat>&) {
 #pragma HLS INLINE
   return in.read();
 }
-template <class Config, int INPUT, class Beat, class... Rest>
-Beat read_part(int beat, hls::stream<Beat>& in, Rest&... rest) {
+
+template <class Beat, class... More>
+inline Beat read_part(int part, hls::stream<Beat>& in, hls::stream<Beat>& next, More&... more) {
 #pragma HLS INLINE
-  if (beat < Config::END[INPUT]) return in.read();
-  return read_part<Config, INPUT + 1, Beat>(beat, rest...);
+  return part == 0 ? in.read() : read_part(part - 1, next, more...);
 }
 
-template <class Config, class Beat, class... Inputs>
-void concat_to(hls::stream<Beat>& out, Inputs&... in) {
+// Writes to the last of the streams given.
+template <class Beat>
+inline void write_last(const Beat& beat, hls::stream<Beat>& out) {
 #pragma HLS INLINE
-  PRODUCES(out, Config::PIXELS * Config::BEATS);
+  out.write(beat);
+}
+
+template <class Beat, class... More>
+inline void write_last(const Beat& beat, hls::stream<Beat>&, More&... more) {
+#pragma HLS INLINE
+  write_last(beat, more...);
+}
+
+#ifndef __SYNTHESIS__
+// What stream number `index` of the kernel's arguments owes.
+template <class Config>
+inline sim::Due concat_due(const sim::Channel& channel, int index) {
+  if (index == Config::PARTS) return sim::Due(channel, sim::Due::WRITES, Config::PIXELS * Config::PIXEL_BEATS);
+  return sim::Due(channel, sim::Due::READS, Config::PIXELS * Config::TILES[index]);
+}
+#endif
+
+// Arguments: the inputs in order, then the output.
+template <class Config, class... Streams>
+void concat(Streams&... streams) {
+#ifndef __SYNTHESIS__
+  int index = 0;
+  const sim::Due dues[] = {concat_due<Config>(streams, index++)...};
+  (void)dues;
+#endif
   for (int pixel = 0; pixel < Config::PIXELS; ++pixel) {
-    for (int beat = 0; beat < Config::BEATS; ++beat) {
+    int part = 0;
+    int tile = 0;
+    for (int step = 0; step < Config::PIXEL_BEATS; ++step) {
 #pragma HLS PIPELINE II=1 style=flp
-      out.write(read_part<Config, 0, Beat>(beat, in...));
+      const vec<typename Config::type_t, Config::LANES> beat = read_part(part, streams...);
+      write_last(beat, streams...);
+      if (++tile == Config::TILES[part]) {
+        tile = 0;
+        ++part;
+      }
     }
   }
-}
-
-// Brings the output to the front.
-template <class Config, class Beat>
-void concat(hls::stream<Beat>& a, hls::stream<Beat>& b, hls::stream<Beat>& out) {
-  CONSUMES(a, Config::PIXELS * Config::END[0]);
-  CONSUMES(b, Config::PIXELS * (Config::END[1] - Config::END[0]));
-  concat_to<Config, Beat>(out, a, b);
-}
-template <class Config, class Beat>
-void concat(hls::stream<Beat>& a, hls::stream<Beat>& b, hls::stream<Beat>& c, hls::stream<Beat>& out) {
-  CONSUMES(a, Config::PIXELS * Config::END[0]);
-  CONSUMES(b, Config::PIXELS * (Config::END[1] - Config::END[0]));
-  CONSUMES(c, Config::PIXELS * (Config::END[2] - Config::END[1]));
-  concat_to<Config, Beat>(out, a, b, c);
-}
-template <class Config, class Beat>
-void concat(hls::stream<Beat>& a, hls::stream<Beat>& b, hls::stream<Beat>& c, hls::stream<Beat>& d,
-            hls::stream<Beat>& out) {
-  CONSUMES(a, Config::PIXELS * Config::END[0]);
-  CONSUMES(b, Config::PIXELS * (Config::END[1] - Config::END[0]));
-  CONSUMES(c, Config::PIXELS * (Config::END[2] - Config::END[1]));
-  CONSUMES(d, Config::PIXELS * (Config::END[3] - Config::END[2]));
-  concat_to<Config, Beat>(out, a, b, c, d);
 }
 
 }  // namespace hlsgen

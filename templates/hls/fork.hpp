@@ -1,8 +1,9 @@
-// fork: copies a stream to two or more outputs.
+// fork: copies a stream to two or more readers.
 //
-// Beats in:  BEATS beats of LANES elements per image.
-// Beats out: each beat to every output, in the order of the arguments, before the next one is read.
+// Beats in:  BEATS.
+// Beats out: the same, on every output, each copy as soon as the beat is in. The slowest reader sets the pace.
 // Cycles:    BEATS (II = 1).
+// Widths:    elements are only moved.
 #ifndef HLSGEN_FORK_HPP
 #define HLSGEN_FORK_HPP
 
@@ -11,23 +12,26 @@
 namespace hlsgen {
 
 template <class Beat>
-void write_all(const Beat&) {
-#pragma HLS INLINE
-}
-template <class Beat, class... Rest>
-void write_all(const Beat& beat, hls::stream<Beat>& out, Rest&... rest) {
+inline void write_all(const Beat& beat, hls::stream<Beat>& out) {
 #pragma HLS INLINE
   out.write(beat);
-  write_all(beat, rest...);
+}
+
+template <class Beat, class... More>
+inline void write_all(const Beat& beat, hls::stream<Beat>& out, More&... more) {
+#pragma HLS INLINE
+  out.write(beat);
+  write_all(beat, more...);
 }
 
 template <class Config, class... Outputs>
-void fork(hls::stream<vec<typename Config::input_t, Config::LANES> >& in, Outputs&... out) {
+void fork(hls::stream<vec<typename Config::type_t, Config::LANES> >& in, Outputs&... out) {
   CONSUMES(in, Config::BEATS);
-  for (int beat = 0; beat < Config::BEATS; ++beat) {
+  PRODUCES_ALL(out, Config::BEATS);
+  for (int i = 0; i < Config::BEATS; ++i) {
 #pragma HLS PIPELINE II=1 style=flp
-    const vec<typename Config::input_t, Config::LANES> elements = in.read();
-    write_all(elements, out...);
+    const vec<typename Config::type_t, Config::LANES> beat = in.read();
+    write_all(beat, out...);
   }
 }
 

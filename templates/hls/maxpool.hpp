@@ -1,9 +1,9 @@
-// maxpool: the maximum over the taps of each window, per channel.
+// maxpool: largest element of each window, per channel.
 //
-// Beats in:  per window TAP_GROUPS * TILES beats, channel tile fastest; a beat holds TAPS taps of LANES channels, element =
-//            tap * LANES + channel.
-// Beats out: per window TILES beats of LANES channels, each as soon as its last tap is in.
+// Beats in:  (window, tap group, tile), a beat holds TAPS taps of LANES channels, element = tap * LANES + channel.
+// Beats out: (window, tile), each as soon as the window's last tap group has brought its tile.
 // Cycles:    WINDOWS * TAP_GROUPS * TILES (II = 1).
+// Widths:    elements are only compared and moved. A bipolar element is 0 or 1 on the wire, in the same order as -1 and +1.
 #ifndef HLSGEN_MAXPOOL_HPP
 #define HLSGEN_MAXPOOL_HPP
 
@@ -12,33 +12,44 @@
 namespace hlsgen {
 
 template <class Config>
-void maxpool(hls::stream<vec<typename Config::input_t, Config::TAPS * Config::LANES> >& in,
-             hls::stream<vec<typename Config::input_t, Config::LANES> >& out) {
+void maxpool(hls::stream<vec<typename Config::type_t, Config::TAPS * Config::LANES> >& in,
+             hls::stream<vec<typename Config::type_t, Config::LANES> >& out) {
+  typedef typename Config::type_t type_t;
+  const int LANES = Config::LANES;
+  const int TILES = Config::TILES;
   CONSUMES(in, Config::WINDOWS * Config::TAP_GROUPS * Config::TILES);
   PRODUCES(out, Config::WINDOWS * Config::TILES);
-  typedef typename Config::input_t input_t;
-  const int LANES = Config::LANES;
-  input_t best[Config::TILES][LANES];  // maximum of the window so far
-#pragma HLS ARRAY_RESHAPE variable=best complete dim=2
+
+  type_t largest[TILES][LANES];  // of each tile so far
+#pragma HLS ARRAY_RESHAPE variable=largest complete dim=2
 
   for (int window = 0; window < Config::WINDOWS; ++window) {
-    for (int group = 0; group < Config::TAP_GROUPS; ++group) {
-      for (int tile = 0; tile < Config::TILES; ++tile) {
+    int tap_group = 0;
+    int tile = 0;
+    for (int step = 0; step < Config::TAP_GROUPS * TILES; ++step) {
 #pragma HLS PIPELINE II=1 style=flp
-        const vec<input_t, Config::TAPS * Config::LANES> beat = in.read();
-        vec<input_t, LANES> result;
-        for (int lane = 0; lane < LANES; ++lane) {
+#pragma HLS DEPENDENCE variable=largest inter RAW distance=TILES true
+      const vec<type_t, Config::TAPS * LANES> beat = in.read();
+      vec<type_t, LANES> result;
+      for (int l = 0; l < LANES; ++l) {
 #pragma HLS UNROLL
-          input_t value = beat[lane];
-          for (int tap = 1; tap < Config::TAPS; ++tap) {
+        type_t best = beat[l];
+        for (int t = 1; t < Config::TAPS; ++t) {
 #pragma HLS UNROLL
-            if (beat[tap * LANES + lane] > value) value = beat[tap * LANES + lane];
-          }
-          if (group != 0 && best[tile][lane] > value) value = best[tile][lane];
-          best[tile][lane] = value;
-          result[lane] = value;
+          const type_t other = beat[t * LANES + l];
+          best = other > best ? other : best;
         }
-        if (group == Config::TAP_GROUPS - 1) out.write(result);
+        if (tap_group != 0) {
+          const type_t before = largest[tile][l];
+          best = before > best ? before : best;
+        }
+        largest[tile][l] = best;
+        result[l] = best;
+      }
+      if (tap_group == Config::TAP_GROUPS - 1) out.write(result);
+      if (++tile == TILES) {
+        tile = 0;
+        ++tap_group;
       }
     }
   }

@@ -1,12 +1,12 @@
-// pack: beats of elements to AXI4-Stream words.
+// pack: the beats of the output frames become the words of the AXI4-Stream output.
 //
-// Beats in:  output tensor i has BEATS<i> beats of LANES<i> elements per image; `last` has one bit per image.
-// Beats out: WORDS words of AXI_BITS bits per image: the tensors one after another, each from a fresh word on; elements of
-//            STORAGE_BITS<i> bits, least significant bits first, unused bits zero. TLAST is the bit from `last`, on the
-//            image's last word. TKEEP and TSTRB are all ones: a DMA drops bytes whose TKEEP is 0.
-// Cycles:    sum of STEPS<i> (II = 1): each step reads a beat while less than a word is held, and writes a word if one is
-//            held or no beat remains.
-// Widths:    before a read less than a word is held, so PER_WORD - 1 + LANES places are enough.
+// Beats in:  part i, i = 0, 1, ..., has BEATS[i] beats of LANES[i] elements; `last` one beat per image.
+// Beats out: the parts one after the other, part i in WORDS[i] words of AXI_BITS: its elements in order, STORAGE_BITS[i] bits
+//            each, least significant bits first, the tail of its last word zero. A word is written as soon as its last
+//            element is in. TLAST is set on an image's last word if its beat of `last`, read just before, says so.
+// Cycles:    sum of max(BEATS[i], WORDS[i]), at most one more per part for a last word that shares its beat (II = 1).
+// Widths:    elements are sign-extended to STORAGE_BITS. `store` holds less than one word when a beat is read:
+//            WORD_ELEMENTS + LANES elements suffice.
 #ifndef HLSGEN_PACK_HPP
 #define HLSGEN_PACK_HPP
 
@@ -15,92 +15,92 @@
 
 namespace hlsgen {
 
-template <int AXI_BITS, int STORAGE_BITS, int BEATS, int STEPS, bool FINAL, class T, int LANES>
-void pack_tensor(hls::stream<vec<T, LANES> >& in, hls::stream<vec<uint<1>, 1> >& last,
-                 hls::stream<ap_axiu<AXI_BITS, 0, 0, 0> >& out) {
+// Packs part number PART.
+template <class Config, int PART, class T, int LANES>
+void pack_part(hls::stream<vec<T, LANES> >& in, hls::stream<vec<uint<1>, 1> >& last,
+               hls::stream<ap_axiu<Config::AXI_BITS, 0, 0, 0> >& out) {
 #pragma HLS INLINE
+  const int STORAGE_BITS = Config::STORAGE_BITS[PART];
+  const unsigned WORD_ELEMENTS = Config::AXI_BITS / STORAGE_BITS;
+  const int BEATS = Config::BEATS[PART];
+  const int WORDS = Config::WORDS[PART];
+  const unsigned UNIT = gcd(WORD_ELEMENTS, LANES);  // level is a multiple of it
   CONSUMES(in, BEATS);
-  const int PER_WORD = AXI_BITS / STORAGE_BITS;
-  const int PLACES = PER_WORD - 1 + LANES > PER_WORD ? PER_WORD - 1 + LANES : PER_WORD;
-  T held[PLACES];
-#pragma HLS ARRAY_PARTITION variable=held complete
+  PRODUCES(out, WORDS);
 
-  int count = 0;  // elements held
-  int beats = 0;  // beats read
-  for (int step = 0; step < STEPS; ++step) {
+  T store[WORD_ELEMENTS + LANES];
+#pragma HLS ARRAY_PARTITION variable=store complete
+  for (unsigned i = 0; i < WORD_ELEMENTS + LANES; ++i) {
+#pragma HLS UNROLL
+    store[i] = 0;
+  }
+
+  unsigned level = 0;  // elements in store
+  int beats = 0;
+  int words = 0;
+  for (int step = 0; step < Config::STEPS[PART]; ++step) {
 #pragma HLS PIPELINE II=1 style=flp
-    if (count < PER_WORD && beats < BEATS) {
+    if (level < WORD_ELEMENTS && beats < BEATS) {
       const vec<T, LANES> beat = in.read();
+      ++beats;
+      for (int l = 0; l < LANES; ++l) {
+#pragma HLS UNROLL
+        store[level / UNIT * UNIT + l] = beat[l];
+      }
+      level += LANES;
+    }
+    if (level >= WORD_ELEMENTS || beats == BEATS) {
+      ap_axiu<Config::AXI_BITS, 0, 0, 0> word;
+      word.data = uint<Config::AXI_BITS>(0);
+      word.keep = uint<Config::AXI_BITS / 8>(-1);  // a byte that is not kept would be dropped by the DMA
+      word.strb = uint<Config::AXI_BITS / 8>(-1);
+      word.last = 0;
+      for (unsigned i = 0; i < WORD_ELEMENTS; ++i) {
+#pragma HLS UNROLL
+        if (i < level) place<STORAGE_BITS>(word.data, i * STORAGE_BITS, store[i]);
+      }
+      ++words;
+      if (PART == Config::PARTS - 1 && words == WORDS) {
+        const vec<uint<1>, 1> flag = last.read();
+        word.last = flag[0];
+      }
+      out.write(word);
       for (int i = 0; i < LANES; ++i) {
 #pragma HLS UNROLL
-        held[count + i] = beat[i];
+        store[i] = store[i + WORD_ELEMENTS];
       }
-      count += LANES;
-      ++beats;
-    }
-    if (count >= PER_WORD || beats == BEATS) {
-      ap_axiu<AXI_BITS, 0, 0, 0> word;
-      word.data = uint<AXI_BITS>(0);
-      for (int i = 0; i < PER_WORD; ++i) {
-#pragma HLS UNROLL
-        if (i < count) place<STORAGE_BITS>(word.data, i * STORAGE_BITS, held[i]);
-      }
-      word.keep = uint<AXI_BITS / 8>(-1);
-      word.strb = uint<AXI_BITS / 8>(-1);
-      word.last = 0;
-      if (FINAL && step == STEPS - 1) word.last = last.read()[0];
-      out.write(word);
-      for (int i = 0; i + PER_WORD < PLACES; ++i) {
-#pragma HLS UNROLL
-        held[i] = held[i + PER_WORD];
-      }
-      count = count > PER_WORD ? count - PER_WORD : 0;
+      level = level > WORD_ELEMENTS ? level - WORD_ELEMENTS : 0;
     }
   }
 }
 
-template <class Config>
-void pack(hls::stream<vec<typename Config::input0_t, Config::LANES0> >& in0, hls::stream<vec<uint<1>, 1> >& last,
-          hls::stream<ap_axiu<Config::AXI_BITS, 0, 0, 0> >& out) {
-  CONSUMES(last, 1);
-  PRODUCES(out, Config::WORDS);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS0, Config::BEATS0, Config::STEPS0, true>(in0, last, out);
+// The same with other parts' streams between the part's own and `last`.
+template <class Config, int PART, class T, int LANES, class Other, class... More>
+void pack_part(hls::stream<vec<T, LANES> >& in, hls::stream<Other>&, More&... more) {
+#pragma HLS INLINE
+  pack_part<Config, PART>(in, more...);
 }
 
+// All parts from number PART on.
+template <class Config, int PART>
+struct pack_from {
+  template <class First, class... More>
+  static void run(hls::stream<First>& first, More&... more) {
+#pragma HLS INLINE
+    pack_part<Config, PART>(first, more...);
+    pack_from<Config, PART + 1 == Config::PARTS ? -1 : PART + 1>::run(more...);
+  }
+};
 template <class Config>
-void pack(hls::stream<vec<typename Config::input0_t, Config::LANES0> >& in0,
-          hls::stream<vec<typename Config::input1_t, Config::LANES1> >& in1, hls::stream<vec<uint<1>, 1> >& last,
-          hls::stream<ap_axiu<Config::AXI_BITS, 0, 0, 0> >& out) {
-  CONSUMES(last, 1);
-  PRODUCES(out, Config::WORDS);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS0, Config::BEATS0, Config::STEPS0, false>(in0, last, out);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS1, Config::BEATS1, Config::STEPS1, true>(in1, last, out);
-}
+struct pack_from<Config, -1> {
+  template <class Last, class Axi>
+  static void run(hls::stream<Last>&, hls::stream<Axi>&) {}
+};
 
-template <class Config>
-void pack(hls::stream<vec<typename Config::input0_t, Config::LANES0> >& in0,
-          hls::stream<vec<typename Config::input1_t, Config::LANES1> >& in1,
-          hls::stream<vec<typename Config::input2_t, Config::LANES2> >& in2, hls::stream<vec<uint<1>, 1> >& last,
-          hls::stream<ap_axiu<Config::AXI_BITS, 0, 0, 0> >& out) {
-  CONSUMES(last, 1);
-  PRODUCES(out, Config::WORDS);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS0, Config::BEATS0, Config::STEPS0, false>(in0, last, out);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS1, Config::BEATS1, Config::STEPS1, false>(in1, last, out);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS2, Config::BEATS2, Config::STEPS2, true>(in2, last, out);
-}
-
-template <class Config>
-void pack(hls::stream<vec<typename Config::input0_t, Config::LANES0> >& in0,
-          hls::stream<vec<typename Config::input1_t, Config::LANES1> >& in1,
-          hls::stream<vec<typename Config::input2_t, Config::LANES2> >& in2,
-          hls::stream<vec<typename Config::input3_t, Config::LANES3> >& in3, hls::stream<vec<uint<1>, 1> >& last,
-          hls::stream<ap_axiu<Config::AXI_BITS, 0, 0, 0> >& out) {
-  CONSUMES(last, 1);
-  PRODUCES(out, Config::WORDS);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS0, Config::BEATS0, Config::STEPS0, false>(in0, last, out);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS1, Config::BEATS1, Config::STEPS1, false>(in1, last, out);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS2, Config::BEATS2, Config::STEPS2, false>(in2, last, out);
-  pack_tensor<Config::AXI_BITS, Config::STORAGE_BITS3, Config::BEATS3, Config::STEPS3, true>(in3, last, out);
+// Arguments: the parts' streams in order, `last`, the AXI4-Stream output.
+template <class Config, class... Streams>
+void pack(Streams&... streams) {
+  pack_from<Config, 0>::run(streams...);
 }
 
 }  // namespace hlsgen

@@ -84,8 +84,8 @@ inline T round_to_float32(const T& value) {
   return rounded;
 }
 
-template <class T, class Bound>
-inline T clamp(const T& value, const Bound& lo, const Bound& hi) {
+template <class T, class Lo, class Hi>
+inline T clamp(const T& value, const Lo& lo, const Hi& hi) {
 #pragma HLS INLINE
   return value < T(lo) ? T(lo) : value > T(hi) ? T(hi) : value;
 }

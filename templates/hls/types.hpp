@@ -31,16 +31,21 @@
 #endif
 
 // A kernel's contract, stated before its loops: one call consumes from, or produces into, `stream` exactly `beats` beats.
-// Checked in simulation when the kernel returns.
+// Checked in simulation when the kernel returns. PRODUCES_ALL takes a parameter pack of streams.
 #ifdef __SYNTHESIS__
 #define CONSUMES(stream, beats)
 #define PRODUCES(stream, beats)
+#define PRODUCES_ALL(streams, beats)
 #else
 #define CONSUMES(stream, beats) const ::hlsgen::sim::Due consumes_##stream(stream, ::hlsgen::sim::Due::READS, beats)
 #define PRODUCES(stream, beats) const ::hlsgen::sim::Due produces_##stream(stream, ::hlsgen::sim::Due::WRITES, beats)
+#define PRODUCES_ALL(streams, beats) \
+  const ::hlsgen::sim::Due produces_##streams[] = {::hlsgen::sim::Due(streams, ::hlsgen::sim::Due::WRITES, beats)...}
 #endif
 
 namespace hlsgen {
+
+constexpr unsigned gcd(unsigned a, unsigned b) { return b == 0 ? a : gcd(b, a % b); }
 
 // One beat of a stream: LANES elements, lane 0 in the least significant bits.
 template <class T, int LANES>

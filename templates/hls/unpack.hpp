@@ -1,11 +1,12 @@
-// unpack: AXI4-Stream words to beats of elements, and TLAST to one bit per image.
+// unpack: the words of the AXI4-Stream input become the beats of the input frame.
 //
-// Beats in:  WORDS words of AXI_BITS bits per image; elements of STORAGE_BITS bits, least significant bits first. The tail
-//            of the image's last word is ignored.
-// Beats out: BEATS of LANES elements; `last` gets one bit per image: TLAST of its last word.
-// Cycles:    the larger of WORDS and BEATS (II = 1): each step reads a word if less than a beat is held, and writes a beat
-//            if one is held.
-// Widths:    before a read at most LANES - 1 elements are held, so PER_WORD + LANES - 1 places are enough.
+// Beats in:  WORDS of AXI_BITS. An image's elements stand in them one after the other, STORAGE_BITS bits each, least
+//            significant bits first; the tail of the last word is ignored. An element's value is in its low BITS bits.
+// Beats out: BEATS of LANES elements, each as soon as its last element is in; then, on `last`, one beat per image: TLAST of
+//            the image's last word.
+// Cycles:    max(WORDS, BEATS) (II = 1).
+// Widths:    elements are only moved. `store` holds less than one beat when a word is read: WORD_ELEMENTS + LANES elements
+//            suffice.
 #ifndef HLSGEN_UNPACK_HPP
 #define HLSGEN_UNPACK_HPP
 
@@ -16,47 +17,54 @@ namespace hlsgen {
 
 template <class Config>
 void unpack(hls::stream<ap_axiu<Config::AXI_BITS, 0, 0, 0> >& in,
-            hls::stream<vec<typename Config::output_t, Config::LANES> >& out, hls::stream<vec<uint<1>, 1> >& last) {
+            hls::stream<vec<typename Config::type_t, Config::LANES> >& out, hls::stream<vec<uint<1>, 1> >& last) {
+  typedef typename Config::type_t type_t;
+  const unsigned LANES = Config::LANES;
+  const unsigned WORD_ELEMENTS = Config::AXI_BITS / Config::STORAGE_BITS;
+  const int STEPS = Config::WORDS > Config::BEATS ? Config::WORDS : Config::BEATS;
+  const unsigned UNIT = gcd(WORD_ELEMENTS, LANES);  // level is a multiple of it
+  const bool ALIGNED = WORD_ELEMENTS % LANES == 0;  // no beat crosses words, so words are read into an empty store
   CONSUMES(in, Config::WORDS);
   PRODUCES(out, Config::BEATS);
   PRODUCES(last, 1);
-  const int LANES = Config::LANES;
-  const int PER_WORD = Config::AXI_BITS / Config::STORAGE_BITS;
-  const int PLACES = PER_WORD + LANES - 1;
-  const int STEPS = Config::WORDS > Config::BEATS ? Config::WORDS : Config::BEATS;
-  typename Config::output_t held[PLACES];
-#pragma HLS ARRAY_PARTITION variable=held complete
 
-  int count = 0;  // elements held
-  vec<uint<1>, 1> tlast;
-  tlast[0] = 0;
+  type_t store[WORD_ELEMENTS + LANES];
+#pragma HLS ARRAY_PARTITION variable=store complete
+  for (unsigned i = 0; i < WORD_ELEMENTS + LANES; ++i) {
+#pragma HLS UNROLL
+    store[i] = 0;
+  }
+
+  unsigned level = 0;  // elements in store
+  vec<uint<1>, 1> is_last;
+  is_last[0] = 0;
   for (int step = 0; step < STEPS; ++step) {
 #pragma HLS PIPELINE II=1 style=flp
-    if (count < LANES) {
+    if (level < LANES) {
       const ap_axiu<Config::AXI_BITS, 0, 0, 0> word = in.read();
-      tlast[0] = word.last;
-      for (int i = 0; i < PER_WORD; ++i) {
+      is_last[0] = word.last;
+      for (unsigned i = 0; i < WORD_ELEMENTS; ++i) {
 #pragma HLS UNROLL
-        held[count + i] = decode<typename Config::output_t, Config::BITS>(
-            slice<Config::STORAGE_BITS>(word.data, i * Config::STORAGE_BITS));
+        const auto bits = slice<Config::STORAGE_BITS>(word.data, i * Config::STORAGE_BITS);
+        store[(ALIGNED ? 0 : level / UNIT * UNIT) + i] = decode<type_t, Config::BITS>(bits);
       }
-      count += PER_WORD;
+      level += WORD_ELEMENTS;
     }
-    if (count >= LANES) {
-      vec<typename Config::output_t, LANES> beat;
-      for (int i = 0; i < LANES; ++i) {
+    if (level >= LANES) {
+      vec<type_t, LANES> beat;
+      for (unsigned l = 0; l < LANES; ++l) {
 #pragma HLS UNROLL
-        beat[i] = held[i];
+        beat[l] = store[l];
       }
       out.write(beat);
-      for (int i = 0; i + LANES < PLACES; ++i) {
+      for (unsigned i = 0; i < WORD_ELEMENTS; ++i) {
 #pragma HLS UNROLL
-        held[i] = held[i + LANES];
+        store[i] = store[i + LANES];
       }
-      count -= LANES;
+      level -= LANES;
     }
   }
-  last.write(tlast);
+  last.write(is_last);
 }
 
 }  // namespace hlsgen

@@ -1,8 +1,10 @@
-// width: the same elements in beats of another number of lanes.
+// width: changes the number of lanes of a stream by an integer ratio; the order of elements stays.
 //
-// Beats in:  BEATS_IN of LANES_IN elements per image. Beats out: BEATS_OUT of LANES_OUT, the elements in the same order.
-//            One of LANES_IN and LANES_OUT divides the other.
-// Cycles:    the larger of BEATS_IN and BEATS_OUT (II = 1).
+// Beats in:  BEATS_IN of LANES_IN elements.
+// Beats out: as many elements in beats of LANES_OUT. A wider beat is written with its last part, narrower ones one per step
+//            from the step on in which their beat is read.
+// Cycles:    max(beats in, beats out) (II = 1).
+// Widths:    elements are only moved.
 #ifndef HLSGEN_WIDTH_HPP
 #define HLSGEN_WIDTH_HPP
 
@@ -11,35 +13,39 @@
 namespace hlsgen {
 
 template <class Config>
-void width(hls::stream<vec<typename Config::input_t, Config::LANES_IN> >& in,
-           hls::stream<vec<typename Config::input_t, Config::LANES_OUT> >& out) {
+void width(hls::stream<vec<typename Config::type_t, Config::LANES_IN> >& in,
+           hls::stream<vec<typename Config::type_t, Config::LANES_OUT> >& out) {
+  typedef typename Config::type_t type_t;
+  const int LANES_IN = Config::LANES_IN;
+  const int LANES_OUT = Config::LANES_OUT;
+  const bool WIDEN = LANES_OUT > LANES_IN;
+  const int PARTS = WIDEN ? LANES_OUT / LANES_IN : LANES_IN / LANES_OUT;
+  const int STEPS = WIDEN ? Config::BEATS_IN : Config::BEATS_IN * PARTS;
   CONSUMES(in, Config::BEATS_IN);
-  PRODUCES(out, Config::BEATS_OUT);
-  const bool WIDEN = Config::LANES_OUT > Config::LANES_IN;
-  const int RATIO = WIDEN ? Config::LANES_OUT / Config::LANES_IN : Config::LANES_IN / Config::LANES_OUT;
-  const int SMALL = WIDEN ? Config::LANES_IN : Config::LANES_OUT;  // lanes that move per clock cycle
-  typename Config::input_t large[RATIO][SMALL];
-#pragma HLS ARRAY_PARTITION variable=large complete dim=0
+  PRODUCES(out, Config::BEATS_IN * LANES_IN / LANES_OUT);
+
+  type_t wide[WIDEN ? LANES_OUT : LANES_IN];  // the beat of the wider stream
+#pragma HLS ARRAY_PARTITION variable=wide complete
 
   int part = 0;
-  for (int step = 0; step < (WIDEN ? Config::BEATS_IN : Config::BEATS_OUT); ++step) {
+  for (int step = 0; step < STEPS; ++step) {
 #pragma HLS PIPELINE II=1 style=flp
     if (WIDEN || part == 0) {
-      const vec<typename Config::input_t, Config::LANES_IN> beat = in.read();
-      for (int i = 0; i < Config::LANES_IN; ++i) {
+      const vec<type_t, LANES_IN> beat = in.read();
+      for (int l = 0; l < LANES_IN; ++l) {
 #pragma HLS UNROLL
-        large[WIDEN ? part : i / SMALL][i % SMALL] = beat[i];
+        wide[(WIDEN ? part * LANES_IN : 0) + l] = beat[l];
       }
     }
-    if (!WIDEN || part == RATIO - 1) {
-      vec<typename Config::input_t, Config::LANES_OUT> beat;
-      for (int i = 0; i < Config::LANES_OUT; ++i) {
+    if (!WIDEN || part == PARTS - 1) {
+      vec<type_t, LANES_OUT> beat;
+      for (int l = 0; l < LANES_OUT; ++l) {
 #pragma HLS UNROLL
-        beat[i] = large[WIDEN ? i / SMALL : part][i % SMALL];
+        beat[l] = wide[(WIDEN ? 0 : part * LANES_OUT) + l];
       }
       out.write(beat);
     }
-    part = part == RATIO - 1 ? 0 : part + 1;
+    part = part == PARTS - 1 ? 0 : part + 1;
   }
 }
 

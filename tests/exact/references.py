@@ -30,7 +30,7 @@ class Problem:
     hi: IntArray
 
     def inputs(self, rng: Random, most: int = 1 << 14) -> IntArray:
-        """Every value of each channel's range, (n, C), or ``most`` random ones and all near the ends if there are more."""
+        """Every value of each channel's range, (n, C); of more than ``most``, random ones and those near the ends."""
         count = int((self.hi - self.lo).max()) + 1
         if count <= most:
             steps = np.arange(count)[:, None]
@@ -46,7 +46,9 @@ SCALES: dict[str, Callable[[Random], Fraction]] = {
     "dyadic": lambda rng: Fraction(int(rng.integers(-40, 40)), 2 ** int(rng.integers(3, 8))),
     "small ratio": lambda rng: Fraction(int(rng.integers(-20, 20)), int(rng.integers(1, 50))),
     "float32": lambda rng: Fraction(float(np.float32(rng.normal() * 2.0 ** -rng.integers(0, 6)))),
-    "float32 ratio": lambda rng: Fraction(float(np.float32(rng.normal()))) / Fraction(float(np.float32(rng.uniform(1, 9)))),
+    "float32 ratio": lambda rng: (
+        Fraction(float(np.float32(rng.normal()))) / Fraction(float(np.float32(rng.uniform(1, 9))))
+    ),
 }
 
 OFFSETS: dict[str, Callable[[Random], Fraction]] = {
@@ -91,7 +93,9 @@ def affine(rng: Random, scale: str, rounding: Rounding) -> Problem:
 
 def qlinear(rng: Random, channels: int = 4, most: int = 1 << 22) -> Problem:
     """float32 multipliers, half of them as close to ties as float32 allows; now and then clipped to fewer bits."""
-    lo, hi = [(-128, 127), (0, 255), (0, 15), (-8, 7), (0, 3), (0, 1)][int(rng.choice(6, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05]))]
+    lo, hi = [(-128, 127), (0, 255), (0, 15), (-8, 7), (0, 3), (0, 1)][
+        int(rng.choice(6, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05]))
+    ]
     multiplier = rng.uniform(0.5, 1, channels) * 2.0 ** -rng.integers(4, 14)
     near_ties = (rng.integers(0, 200, channels) + 0.5) / rng.integers(200, 1 << 16, channels)
     multiplier = np.where(rng.random(channels) < 0.5, multiplier, near_ties).astype(np.float32)
