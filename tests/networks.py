@@ -200,7 +200,8 @@ class NetworkBuilder:
             self.constant("zero_point", zeros.astype(dtype)),
         ]
         if self.form == "qdq":
-            names = [self.node("DequantizeLinear", names, **({"axis": axis} if per_channel else {}))]
+            axes: dict[str, Any] = {"axis": axis} if per_channel else {}
+            names = [self.node("DequantizeLinear", names, **axes)]
         return names, np.atleast_1d(scale), float(np.mean(scale)) * 40
 
     def bias(self, outputs: int, product: Array, spread: float) -> tuple[list[str], str]:
@@ -216,9 +217,8 @@ class NetworkBuilder:
             scale = product.astype(np.float32)
             zero = self.constant("zero_point", np.zeros(scale.shape if scale.size > 1 else (), np.int32))
             scale_name = self.constant("scale", scale if scale.size > 1 else scale.reshape(()))
-            return [
-                self.node("DequantizeLinear", [name, scale_name, zero], **({"axis": 0} if scale.size > 1 else {}))
-            ], "int32"
+            axes: dict[str, Any] = {"axis": 0} if scale.size > 1 else {}
+            return [self.node("DequantizeLinear", [name, scale_name, zero], **axes)], "int32"
         self.coverage.note("float bias")
         return [self.constant("bias", values.astype(np.float32))], "float"
 
@@ -276,17 +276,17 @@ class NetworkBuilder:
     def dense(self, x: Activation) -> tuple[str, tuple[int, ...], float] | Activation:
         """Gemm or MatMul on (K,)."""
         inputs, outputs = x.shape[-1], int(self.rng.integers(2, 9))
-        spread_of = lambda w: x.spread * w * inputs**0.5  # noqa: E731
+        spread = x.spread * inputs**0.5  # times that of the weights
         transposed = self.form != "qoperator" and self.chance(0.5)
         if transposed:
             weight, w_scale, w_spread = self.weights((outputs, inputs), 0)
             product = (np.float32(x.scale) * w_scale).astype(np.float32)
-            bias, _ = self.bias(outputs, product, spread_of(w_spread) * 0.3)
-            return self.node("Gemm", [x.name, *weight, *bias], transB=1), (outputs,), spread_of(w_spread)
+            bias, _ = self.bias(outputs, product, spread * w_spread * 0.3)
+            return self.node("Gemm", [x.name, *weight, *bias], transB=1), (outputs,), spread * w_spread
         weight, _, w_spread = self.weights((inputs, outputs), 1)
         if self.form == "qoperator":
-            return self._qlinear("QLinearMatMul", x, weight, [], (outputs,), spread_of(w_spread), {})
-        return self.node("MatMul", [x.name, *weight]), (outputs,), spread_of(w_spread)
+            return self._qlinear("QLinearMatMul", x, weight, [], (outputs,), spread * w_spread, {})
+        return self.node("MatMul", [x.name, *weight]), (outputs,), spread * w_spread
 
     def _operands(self, x: Activation) -> list[str]:
         return [
@@ -394,7 +394,7 @@ class NetworkBuilder:
                     channels_last=0,
                 )
                 return Activation(name, shape, y.scale, y.zero_point, y.dtype, x.spread)
-            axes = {"axes": list(range(2, rank + 2)), "keepdims": 1} if kind == "ReduceMean" else {}
+            axes: dict[str, Any] = {"axes": list(range(2, rank + 2)), "keepdims": 1} if kind == "ReduceMean" else {}
             return self.quantize(self.node(kind, [x.name], **axes), shape, x.spread)
         kernel = [int(min(self.choose(2, 3), size)) for size in x.shape[1:]]
         strides = [int(self.choose(1, 2, k)) for k in kernel]
@@ -579,3 +579,58 @@ def random_network(seed: int, coverage: Coverage | None = None, form: str | None
     if len(x.shape) > 1 and builder.chance(0.5):
         x = builder.flatten(x)
     return builder.finish(builder.layer(x), builder.chance(0.3))
+
+
+def cnn() -> onnx.ModelProto:
+    """The 13 k-weight int8 CNN other tools were measured on, with random weights: 3.3 M MACs on 3 x 32 x 32.
+
+    conv3x3x16 - conv3x3x32 stride 2 - depthwise 3x3 - 1x1x64 - 1x1x64 + residual - global average - dense 10.
+    """
+    rng = np.random.default_rng(7)
+    nodes: list[onnx.NodeProto] = []
+    constants: list[onnx.TensorProto] = []
+
+    def const(name: str, array: Any) -> str:
+        constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def quantize(x: str, name: str, scale: float, zero: int) -> str:
+        operands = [const(f"{name}_scale", np.float32(scale)), const(f"{name}_zero", np.int8(zero))]
+        nodes.append(helper.make_node("QuantizeLinear", [x, *operands], [f"{name}_q"]))
+        nodes.append(helper.make_node("DequantizeLinear", [f"{name}_q", *operands], [f"{name}_dq"]))
+        return f"{name}_dq"
+
+    def layer(x: str, name: str, shape: tuple[int, ...], relu: bool = True, **attributes: Any) -> str:
+        fan_in = int(np.prod(shape[1:]))
+        weight = np.clip(np.rint(rng.normal(size=shape) * 40), -127, 127).astype(np.int8)
+        scales = rng.uniform(0.01, 0.02, shape[0]).astype(np.float32) / np.float32(fan_in**0.5)
+        zeros = const(f"{name}_wz", np.zeros(shape[0], np.int8))
+        operands = [const(f"{name}_w", weight), const(f"{name}_ws", scales), zeros]
+        nodes.append(helper.make_node("DequantizeLinear", operands, [f"{name}_wdq"], axis=0))
+        op_type = "Conv" if len(shape) == 4 else "Gemm"
+        nodes.append(helper.make_node(op_type, [x, f"{name}_wdq"], [name], name=name, **attributes))
+        if relu:
+            nodes.append(helper.make_node("Relu", [name], [f"{name}_relu"]))
+        return quantize(f"{name}_relu" if relu else name, name, 0.013, -128 if relu else 3)
+
+    x = quantize("image", "input", 1 / 127, 0)
+    x = layer(x, "conv1", (16, 3, 3, 3), pads=[1, 1, 1, 1])
+    x = layer(x, "conv2", (32, 16, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2])
+    x = layer(x, "depthwise", (32, 1, 3, 3), pads=[1, 1, 1, 1], group=32)
+    x = layer(x, "pointwise", (64, 32, 1, 1))
+    y = layer(x, "branch", (64, 64, 1, 1), relu=False)
+    nodes.append(helper.make_node("Add", [x, y], ["sum"], name="residual"))
+    nodes.append(helper.make_node("Relu", ["sum"], ["sum_relu"]))
+    x = quantize("sum_relu", "residual", 0.021, -128)
+    nodes.append(helper.make_node("GlobalAveragePool", [x], ["mean"], name="mean"))
+    x = quantize("mean", "average", 0.008, -128)
+    nodes.append(helper.make_node("Flatten", [x], ["vector"]))
+    x = layer("vector", "dense", (10, 64), relu=False, transB=1)
+    graph = helper.make_graph(
+        nodes,
+        "cnn",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 32])],
+        [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 10])],
+        constants,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

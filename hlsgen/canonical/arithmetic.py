@@ -96,13 +96,17 @@ def _around_boundaries(reference: AffineReference, lo: int, hi: int, name: str) 
     return np.concatenate([np.clip(crossing + step, lo, hi) for step in (-2, -1, 0, 1, 2, 3)]).astype(np.int64)
 
 
-def pool_scale(multiplier: np.float32, count: int) -> np.float32 | None:
-    """An input scale for which ``float32(scale / float32(count))`` is ``multiplier``; None when there is none."""
-    guess = np.float32(multiplier * np.float32(count))
-    for candidate in (guess, np.nextafter(guess, np.float32(0)), np.nextafter(guess, np.float32(np.inf))):
-        if np.float32(candidate / np.float32(count)) == multiplier:
-            found: np.float32 = candidate
-            return found
+def pool_scales(multiplier: np.float32, count: int) -> tuple[np.float32, np.float32] | None:
+    """Scales of input and output for which ``float32(input / float32(output * float32(count)))`` is ``multiplier``.
+
+    A quotient by one output scale does not reach every float32, so several are tried; None if none serves.
+    """
+    for output in np.linspace(1, 2, 33, dtype=np.float32):
+        divisor = np.float32(output * np.float32(count))
+        guess = np.float32(multiplier * divisor)
+        for candidate in (guess, np.nextafter(guess, np.float32(0)), np.nextafter(guess, np.float32(np.inf))):
+            if np.float32(candidate / divisor) == multiplier:
+                return np.float32(candidate), np.float32(output)
     return None
 
 

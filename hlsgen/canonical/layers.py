@@ -53,7 +53,7 @@ def _has_kernel(graph: Graph, op: Conv | SumPool, reference: QLinearReference, e
             op.geometry.kernel == source.shape[:2]
             and not any(op.geometry.pads)
             and reference.multiplier.size == 1
-            and arithmetic.pool_scale(reference.multiplier[0], source.shape[0] * source.shape[1]) is not None
+            and arithmetic.pool_scales(reference.multiplier[0], source.shape[0] * source.shape[1]) is not None
         )
     return (
         byte_form(op.weight, element) is not None
@@ -151,9 +151,10 @@ class LayerEmitter:
         assert isinstance(reference, QLinearReference)  # what makes a layer fused
         source = self.graph.tensors[op.inputs[0]]
         dtype = numpy_type(carrier(source.type))
-        scale = arithmetic.pool_scale(reference.multiplier[0], source.shape[0] * source.shape[1])
+        scales = arithmetic.pool_scales(reference.multiplier[0], source.shape[0] * source.shape[1])
+        assert scales is not None
         x_zero, y_zero = (self.emitter.constant(z, dtype, "zero_point") for z in (op.zero_point, reference.zero_point))
-        inputs = [x, self.emitter.float32(scale), x_zero, self.emitter.float32(1), y_zero]
+        inputs = [x, self.emitter.float32(scales[0]), x_zero, self.emitter.float32(scales[1]), y_zero]
         target = self.names[closer.output]
         clipped = (reference.lo, reference.hi) != (np.iinfo(dtype).min, np.iinfo(dtype).max)
         y = self.emitter.node(

@@ -22,7 +22,7 @@ from hlsgen.graph.reference import AffineReference, Rounding
 
 Int64Array = npt.NDArray[np.int64]
 
-_MAX_SHIFT = 60
+_MAX_SHIFT = 90
 _INT64_BITS = 62
 
 
@@ -47,6 +47,29 @@ def scale_units(steps: StepFunction, reference: object) -> list[ScaleUnit]:
         unit = _rounding_unit(steps, inner, reference, domain, operand)
         return [] if unit is None else [unit]
     return []
+
+
+def dyadic_unit(reference: AffineReference, lo: Int64Array, hi: Int64Array) -> ScaleUnit | None:
+    """The reference's own constants, if all are integers over one power of two: exact without looking at steps."""
+    channels = len(lo)
+    scales = [reference.scale[c % len(reference.scale)] for c in range(channels)]
+    offsets = [reference.offset[c % len(reference.offset)] for c in range(channels)]
+    denominator = max(f.denominator for f in (*scales, *offsets))
+    if any(f.denominator & (f.denominator - 1) for f in (*scales, *offsets)):
+        return None
+    domain = int(lo.min()), int(hi.max())
+    return _unit(
+        domain=domain,
+        operand=domain,
+        mul=[int(f * denominator) for f in scales],
+        add=[int(f * denominator) for f in offsets],
+        drop=0,
+        shift=denominator.bit_length() - 1,
+        rounding=reference.rounding,
+        zero_point=reference.zero_point,
+        lo=collapse(np.resize(np.array(reference.lo, np.int64), channels)),
+        hi=collapse(np.resize(np.array(reference.hi, np.int64), channels)),
+    )
 
 
 def _operand(steps: StepFunction, domain: tuple[int, int]) -> tuple[int, int]:
@@ -99,7 +122,7 @@ def _floor_unit(
         return None
     for c in np.flatnonzero(~(points.lower | points.upper).any(axis=1)):
         mul[c] = 0  # the clamp alone makes this channel
-    add = _addends(points, steps, np.array(mul, np.int64), shift, lo, hi)
+    add = _addends(points, steps, mul, shift, lo)
     signed = [m * d for m, d in zip(mul, steps.direction.tolist(), strict=True)]
     return _unit(domain, operand, signed, add, 0, shift, Rounding.FLOOR, 0, lo, hi)
 
@@ -172,44 +195,50 @@ def _steepest_below(points: _Points) -> tuple[Int64Array, Int64Array]:
     return numerator, denominator
 
 
-def _addends(
-    points: _Points, steps: StepFunction, mul: Int64Array, shift: int, lo: Int64Array, hi: Int64Array
-) -> list[int]:
+def _addends(points: _Points, steps: StepFunction, mul: list[int], shift: int, lo: Int64Array) -> list[int]:
     """For each channel the addend with the most trailing zeros in ``max(k 2**s - mul p) .. min(j 2**s - 1 - mul q)``.
 
-    The products may exceed 63 bits, but for a feasible line their differences do not: they are formed modulo 2**64.
+    float64 finds the points where the extremes may lie, Python integers compare those.
     """
-    t = points.thresholds
-    with np.errstate(over="ignore"):
-        height = (np.arange(t.shape[1], dtype=np.int64) << shift) - mul[:, None] * t
+    clamp = np.broadcast_to(lo, steps.channels).tolist()
+    indices = np.arange(points.thresholds.shape[1])
     addends = []
-    channels = zip(mul.tolist(), steps.u_lo.tolist(), np.broadcast_to(lo, steps.channels).tolist(), strict=True)
-    for c, (m, start, smallest) in enumerate(channels):
-        lower, upper = np.flatnonzero(points.lower[c]), np.flatnonzero(points.upper[c])
-        if not len(lower) and not len(upper):
-            addends.append(smallest << shift)
+    for c, (m, start) in enumerate(zip(mul, steps.u_lo.tolist(), strict=True)):
+        t = points.thresholds[c]
+        height = indices - (m / (1 << shift)) * t
+        lower = _extremes(-height, points.lower[c])
+        upper = _extremes(height, points.upper[c])
+        if not lower and not upper:
+            addends.append(clamp[c] << shift)
             continue
-        pivot = int(lower[0] if len(lower) else upper[0])
-        base = ((pivot + steps.base + 1) << shift) - m * (int(t[c, pivot]) + start)
-        with np.errstate(over="ignore"):
-            relative = height[c] - height[c, pivot]
-        least = int(relative[lower].max()) if len(lower) else None
-        most = int(relative[upper].min()) + m - 1 if len(upper) else None
-        addends.append(_simplest(base, least, most))
+        heights = [((i + steps.base + 1) << shift) - m * (int(t[i]) + start) for i in (*lower, *upper)]
+        least = max(heights[: len(lower)], default=None)
+        most = min(heights[len(lower) :], default=None)
+        addends.append(_simplest(least, None if most is None else most + m - 1))
     return addends
 
 
-def _simplest(base: int, least: int | None, most: int | None) -> int:
-    """The integer with the most trailing zeros in ``base + least .. base + most`` (None: that end is open)."""
-    if least is None or most is None:
-        return base + (least if most is None else most)  # type: ignore[operator]
-    low, high = base + least, base + most
+def _extremes(values: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_]) -> list[int]:
+    """Where the smallest allowed values lie, as far as float64 can tell them apart."""
+    candidates = np.flatnonzero(allowed)
+    if not len(candidates):
+        return []
+    chosen = values[candidates]
+    error = 2.0**-48 * (1 + float(np.abs(chosen).max()) + len(values))
+    return candidates[chosen <= chosen.min() + error].tolist()
+
+
+def _simplest(least: int | None, most: int | None) -> int:
+    """The integer with the most trailing zeros in ``least..most`` (None: that end is open)."""
+    if most is None:
+        assert least is not None
+        return least
+    if least is None:
+        return most
     zeros = 0
-    while (high >> (zeros + 1)) << (zeros + 1) >= low:
+    while zeros < _INT64_BITS and (most >> (zeros + 1)) << (zeros + 1) >= least:
         zeros += 1
-        if zeros > _INT64_BITS:
-            break
-    return (high >> zeros) << zeros
+    return (most >> zeros) << zeros
 
 
 def _rounding_unit(

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from hlsgen.exact.multiply import scale_units
+from hlsgen.exact.multiply import dyadic_unit, scale_units
 from hlsgen.exact.proof import is_exact
 from hlsgen.exact.steps import StepFunction
 from hlsgen.exact.units import (
@@ -29,12 +29,16 @@ _TABLE_BITS = 12
 _THRESHOLD_LEVELS = 10
 _LAST_RESORT_LEVELS = 16
 _ROM_ENTRIES = 1 << 20
+_MOST_STEPS = 1 << 24
 
 
 def requant_units(reference: Reference, lo: Int64Array, hi: Int64Array) -> tuple[RequantUnit, ...]:
     """Every exact unit, cheapest first; empty if there is none. ``lo``, ``hi``: each channel's range, int64 (C,)."""
     if parameter_sets(reference) == 1:
         lo, hi = lo.min(keepdims=True), hi.max(keepdims=True)
+    if isinstance(reference, AffineReference) and _most_steps(reference, lo, hi) > _MOST_STEPS:
+        unit = dyadic_unit(reference, lo, hi)
+        return () if unit is None else (unit,)
     steps = StepFunction.of(reference, lo, hi)
     units: list[RequantUnit | None] = [_table_unit(reference, steps, lo, hi)]
     if steps is None:
@@ -55,6 +59,12 @@ def parameter_sets(reference: Reference) -> int:
     if isinstance(reference, AffineReference):
         return max(len(reference.scale), len(reference.offset), len(reference.lo), len(reference.hi))
     return len(reference.values)
+
+
+def _most_steps(reference: AffineReference, lo: Int64Array, hi: Int64Array) -> int:
+    """How many thresholds the step function would hold."""
+    ends = [reference.value(int(x), c) for bound in (lo, hi) for c, x in enumerate(bound)]
+    return (max(ends) - min(ends)) * len(lo)
 
 
 def _table_unit(reference: Reference, steps: StepFunction | None, lo: Int64Array, hi: Int64Array) -> TableUnit | None:

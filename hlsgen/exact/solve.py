@@ -9,6 +9,7 @@ from hlsgen.exact.requantize import requant_units
 from hlsgen.exact.units import Unit
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.ops import Join, Requantize
+from hlsgen.graph.types import QuantType
 
 
 def solve(graph: Graph) -> dict[str, tuple[Unit, ...]]:
@@ -22,16 +23,17 @@ def solve(graph: Graph) -> dict[str, tuple[Unit, ...]]:
         if isinstance(op, Requantize):
             lo, hi = accumulator_bounds(graph, op)
             units[op.output] = requant_units(op.reference, lo, hi)
-            width = max(abs(int(lo.min())), abs(int(hi.max()))).bit_length() + 1
+            reach = int(lo.min()), int(hi.max())
         elif isinstance(op, Join):
             a, b = (graph.tensors[name] for name in op.inputs)
             units[op.output] = join_units(op.reference, (a.lo, a.hi), (b.lo, b.hi))
-            width = max(abs(v) for v in (a.lo, a.hi, b.lo, b.hi)).bit_length() + 1
+            reach = min(a.lo, b.lo), max(a.hi, b.hi)
         else:
             continue
         if not units[op.output]:
+            bits = QuantType.for_range(*reach).bits
             raise UnsupportedError(
                 f"node {op.name!r}: no integer unit of at most 63 bits reproduces its rounding exactly for inputs of "
-                f"{width} bits. Use scales that are powers of two, or narrower weights, inputs or outputs."
+                f"{bits} bits. Use scales that are powers of two, or narrower weights, inputs or outputs."
             )
     return units

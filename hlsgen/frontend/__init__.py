@@ -38,7 +38,8 @@ def trace(model: Model) -> Graph:
     if not any(node.op_type in quantizers for node in model.nodes):
         first = next((n for n in model.nodes if n.op_type in ("Conv", "Gemm", "MatMul")), model.nodes[0])
         raise UnsupportedError(
-            f"{model.name}: {first} works on floating point, and the model has no quantizer at all. hlsgen takes models "
+            f"{model.name}: {first} works on floating point, and the model has no quantizer at all. hlsgen takes "
+            "models "
             "that are already quantized: quantize it first, for example with onnxruntime.quantization.quantize_static "
             "or Brevitas."
         )

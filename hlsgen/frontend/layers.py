@@ -59,8 +59,10 @@ def _data(tracer: Tracer, node: Node, weights: QuantConstant) -> FloatView:
     value = tracer.value(node, 0)
     if isinstance(value, HostValue) and value.cause is not None and isinstance(tracer.value(node, 1), QuantConstant):
         raise UnsupportedError(
-            f"{value.cause} has to run in floating point on the CPU ({value.reason}), but {node} after it has quantized "
-            "weights and needs the accelerator again. Only what precedes the first quantizer or follows the last layer can run on the CPU: "
+            f"{value.cause} has to run in floating point on the CPU ({value.reason}), but {node} after it has "
+            "quantized "
+            "weights and needs the accelerator again. Only what precedes the first quantizer or follows the last "
+            "layer can run on the CPU: "
             f"replace the operator, or cut the model before {node.name!r}."
         )
     return tracer.view(node, 0)

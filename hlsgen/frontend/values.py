@@ -193,7 +193,8 @@ class ConcatView:
 class HostValue:
     """A tensor the CPU computes. ``sample`` is its value for one all-zero image (shape and dtype are what matters).
 
-    ``cause`` is the node that could not be placed in hardware, ``reason`` why; None in the part before the first quantizer.
+    ``cause`` is the node that could not be placed in hardware, ``reason`` why; None in the part before the first
+    quantizer.
     """
 
     sample: Array

@@ -13,13 +13,12 @@ from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Op, Requanti
 from hlsgen.graph.types import IntArray, QuantType
 from hlsgen.kernels.add import Add
 from hlsgen.kernels.base import Kernel
-from hlsgen.kernels.concat import MOST as MOST_PARTS
 from hlsgen.kernels.concat import Concat as ConcatKernel
 from hlsgen.kernels.depthwise import Depthwise
 from hlsgen.kernels.fork import Fork
 from hlsgen.kernels.matvec import Matvec
 from hlsgen.kernels.maxpool import MaxPool as MaxPoolKernel
-from hlsgen.kernels.pack import Pack, Packed
+from hlsgen.kernels.pack import Pack
 from hlsgen.kernels.requant import Requant
 from hlsgen.kernels.sumpool import SumPool as SumPoolKernel
 from hlsgen.kernels.table import Table
@@ -87,7 +86,7 @@ class _Lowering:
     def _pack(self, last: str) -> None:
         streams = [self._take(name) for name in self.graph.outputs]
         specs = [self.design.streams[name].spec for name in streams]
-        kernel = Pack(self.design.axi_bits, tuple(Packed(spec.elements, spec.lanes, spec.type) for spec in specs))
+        kernel = Pack(self.design.axi_bits, tuple((spec.elements, spec.lanes, spec.type) for spec in specs))
         self._add(kernel, [*streams, last], outputs=[self.design.output])
 
     def _wanted_lanes(self, tensor: str) -> int:
@@ -195,12 +194,8 @@ class _Lowering:
             self._convert(self._take(name, folding.lanes), frame, type)
             for name, frame in zip(op.inputs, frames, strict=True)
         ]
-        channels = [frame[2] for frame in frames]
-        while len(streams) > MOST_PARTS:
-            first = ConcatKernel(height * width, tuple(channels[:MOST_PARTS]), folding.lanes, type)
-            streams = [self._single(first, streams[:MOST_PARTS]), *streams[MOST_PARTS:]]
-            channels = [sum(channels[:MOST_PARTS]), *channels[MOST_PARTS:]]
-        return self._single(ConcatKernel(height * width, tuple(channels), folding.lanes, type), streams, op.output)
+        channels = tuple(frame[2] for frame in frames)
+        return self._single(ConcatKernel(height * width, channels, folding.lanes, type), streams, op.output)
 
     def _join(self, op: Join, folding: Folding) -> str:
         a, b = (self._take(name, folding.lanes) for name in op.inputs)
@@ -271,7 +266,7 @@ class _Lowering:
         return self._add(kernel, [stream], source.tensor, source.frame)[0]
 
     def _adapt(self, stream: str, lanes: int) -> str:
-        """The same elements with ``lanes`` per beat; by way of the greatest common divisor if neither divides the other."""
+        """The same elements with ``lanes`` per beat; if neither number divides the other, by way of their divisor."""
         spec = self.design.streams[stream].spec
         if spec.lanes == lanes:
             return stream

@@ -51,7 +51,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     layers: dict[str, LayerPlan] = Field(default_factory=dict)
     streams: dict[str, int] = Field(default_factory=dict)
 
@@ -76,7 +76,8 @@ def smallest(graph: Graph, units: Units | None = None) -> Plan:
     entries = {}
     for layer in layers(graph):
         first = {name: values[0] for name, values in legal(layer, graph, units).items()}
-        entries[layer.name] = LayerPlan(about=describe(layer, graph), node=printable(layer.op.name), **first)  # type: ignore[arg-type]
+        notes = {"about": describe(layer, graph), "node": printable(layer.op.name)}
+        entries[layer.name] = LayerPlan.model_validate({**notes, **first})
     return Plan(layers=entries)
 
 

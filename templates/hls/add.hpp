@@ -79,6 +79,7 @@ void add(hls::stream<vec<typename Config::a_t, Config::LANES> >& in_a,
   CONSUMES(in_a, Config::PIXELS * Config::TILES);
   CONSUMES(in_b, Config::PIXELS * Config::TILES);
   PRODUCES(out, Config::PIXELS * Config::TILES);
+  typedef typename Config::rounded_t rounded_t;
   int tile = 0;
   for (int beat = 0; beat < Config::PIXELS * Config::TILES; ++beat) {
 #pragma HLS PIPELINE II=1 style=flp
@@ -88,7 +89,8 @@ void add(hls::stream<vec<typename Config::a_t, Config::LANES> >& in_a,
     vec<typename Config::output_t, Config::LANES> y;
     for (int lane = 0; lane < Config::LANES; ++lane) {
 #pragma HLS UNROLL
-      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamp(rounded[lane], Config::LO, Config::HI));
+      const rounded_t clamped = clamp(rounded[lane], rounded_t(Config::LO), rounded_t(Config::HI));
+      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamped);
     }
     out.write(y);
     tile = tile + 1 == Config::TILES ? 0 : tile + 1;

@@ -40,7 +40,8 @@ struct requant_unit<REQUANT_SHIFT> {
       const sum_t positive = sum_t(x[lane]) << int(left[lane]);
       const sum_t sum = (negative[lane] != 0 ? sum_t(-positive) : positive) + sum_t(add[lane]);
       const rounded_t rounded = rounded_t(round_shift<Config::ROUNDING, Config::SHIFT>(sum)) + Config::ZERO_POINT;
-      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamp(rounded, lo[lane], hi[lane]));
+      const rounded_t clamped = clamp(rounded, rounded_t(lo[lane]), rounded_t(hi[lane]));
+      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamped);
     }
     return y;
   }
@@ -151,10 +152,13 @@ struct requant_unit<REQUANT_SCALE> {
   template <class Config>
   static vec<typename Config::output_t, Config::LANES> of(const vec<typename Config::x_t, Config::LANES>& x, int tile) {
 #pragma HLS INLINE
+    typedef typename Config::x_t x_t;
     typedef typename Config::operand_t operand_t;
     typedef typename Config::sum_t sum_t;
     typedef typename Config::low_t low_t;
     typedef typename Config::rounded_t rounded_t;
+    const x_t lowest = Config::OPERAND_LO;
+    const x_t highest = Config::OPERAND_HI;
     const auto mul = row_of(Config::mul, tile);
     const auto add = row_of(Config::add, tile);
     const auto mul_low = row_of(Config::mul_low, tile);
@@ -164,8 +168,8 @@ struct requant_unit<REQUANT_SCALE> {
     vec<typename Config::output_t, Config::LANES> y;
     for (int lane = 0; lane < Config::LANES; ++lane) {
 #pragma HLS UNROLL
-      const operand_t operand =
-          Config::CLIPS_OPERAND ? operand_t(clamp(x[lane], Config::OPERAND_LO, Config::OPERAND_HI)) : operand_t(x[lane]);
+      const x_t clipped = Config::CLIPS_OPERAND ? clamp(x[lane], lowest, highest) : x[lane];
+      const operand_t operand = operand_t(clipped);
       sum_t sum = sum_t(multiply(operand, typename Config::mul_t(mul[lane]))) + sum_t(add[lane]);
       if (Config::LOW_BITS > 0) {
         const low_t low = low_t(multiply(operand, typename Config::mul_low_t(mul_low[lane]))) + low_t(add_low[lane]);
@@ -173,7 +177,8 @@ struct requant_unit<REQUANT_SCALE> {
       }
       const sum_t kept = sum >> Config::DROP;
       const rounded_t rounded = rounded_t(round_shift<Config::ROUNDING, Config::SHIFT>(kept)) + Config::ZERO_POINT;
-      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamp(rounded, lo[lane], hi[lane]));
+      const rounded_t clamped = clamp(rounded, rounded_t(lo[lane]), rounded_t(hi[lane]));
+      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamped);
     }
     return y;
   }
@@ -189,6 +194,8 @@ struct requant_unit<REQUANT_FLOAT24> {
     typedef typename Config::operand_t operand_t;
     typedef typename Config::sum_t sum_t;
     typedef typename Config::rounded_t rounded_t;
+    const shifted_t lowest = Config::OPERAND_LO;
+    const shifted_t highest = Config::OPERAND_HI;
     const auto left = row_of(Config::left, tile);
     const auto mantissa = row_of(Config::mantissa, tile);
     const auto lo = row_of(Config::lo, tile);
@@ -198,11 +205,12 @@ struct requant_unit<REQUANT_FLOAT24> {
 #pragma HLS UNROLL
       const shifted_t value = round_to_float32<Config::PRE_ROUND>(shifted_t(x[lane]));
       const shifted_t shifted = value << int(left[lane]);
-      const operand_t operand = operand_t(clamp(shifted, Config::OPERAND_LO, Config::OPERAND_HI));
+      const operand_t operand = operand_t(clamp(shifted, lowest, highest));
       const sum_t product = sum_t(multiply(operand, typename Config::mantissa_t(mantissa[lane])));
       const rounded_t rounded =
           rounded_t(round_float32_product<Config::SHIFT, Config::BINADES>(product)) + Config::ZERO_POINT;
-      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamp(rounded, lo[lane], hi[lane]));
+      const rounded_t clamped = clamp(rounded, rounded_t(lo[lane]), rounded_t(hi[lane]));
+      y[lane] = to_wire<Config::OUTPUT_BIPOLAR, typename Config::output_t>(clamped);
     }
     return y;
   }

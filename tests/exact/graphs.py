@@ -24,7 +24,7 @@ def conv_graph(
     reach: tuple[int, int] | None = None,
     reference: Reference = IDENTITY,
 ) -> Graph:
-    """A convolution of a 4 x 4 frame and a requantization. ``source``: range of the input, ``reach``: of the accumulator."""
+    """A convolution of a 4 x 4 frame, requantized. ``source``: range of the input, ``reach``: of the accumulator."""
     channels = weight.shape[-1]
     output = (*geometry.output(4, 4), len(weight))
     reach = reach or (-(1 << 30), 1 << 30)

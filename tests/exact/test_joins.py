@@ -73,7 +73,7 @@ def test_a_sum_that_never_leaves_the_clamp() -> None:
 def affine(rounding: Rounding, shift: int, zeros: int, channels: int, rng: np.random.Generator) -> AffineJoinReference:
     constants = (rng.integers(-(1 << 9), 1 << 9, (3, channels)) << zeros) * np.array([[1], [1], [40]])
     lo, hi, zero_point = (-1, 1, 0) if rounding is Rounding.SIGN else (-100, 120, 7)
-    return AffineJoinReference(*constants, shift, rounding, zero_point, lo, hi)
+    return AffineJoinReference(constants[0], constants[1], constants[2], shift, rounding, zero_point, lo, hi)
 
 
 @pytest.mark.parametrize("rounding", Rounding)
@@ -88,7 +88,7 @@ def test_affine_join(rounding: Rounding, shift: int, zeros: int) -> None:
 
 
 def test_affine_join_sees_ties() -> None:
-    reference = AffineJoinReference(*np.array([[4], [2], [0]]), 3, Rounding.HALF_EVEN, 0, -100, 100)
+    reference = AffineJoinReference(np.array([4]), np.array([2]), np.array([0]), 3, Rounding.HALF_EVEN, 0, -100, 100)
     (unit,) = join_units(reference, (-50, 50), (-50, 50))
     a, b = np.arange(-50, 51)[:, None], np.arange(-50, 51)[None]
     expected = [[round((2 * i + j) / 4) for j in range(-50, 51)] for i in range(-50, 51)]
@@ -98,5 +98,7 @@ def test_affine_join_sees_ties() -> None:
 
 
 def test_sums_of_more_than_63_bits_have_no_unit() -> None:
-    reference = AffineJoinReference(*np.array([[(1 << 40) + 1], [1], [0]]), 40, Rounding.HALF_EVEN, 0, -100, 100)
+    reference = AffineJoinReference(
+        np.array([(1 << 40) + 1]), np.array([1]), np.array([0]), 40, Rounding.HALF_EVEN, 0, -100, 100
+    )
     assert join_units(reference, (-(1 << 24), 1 << 24), (0, 1)) == ()

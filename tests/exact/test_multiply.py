@@ -56,7 +56,7 @@ def test_the_shift_is_the_smallest(seed: int) -> None:
     """Against all multipliers and addends of every smaller shift, for functions of few values."""
     rng = np.random.default_rng(seed)
     y = np.sort(rng.integers(0, 5, 14))
-    unit = solve(TableReference(0, y[None], y[None] * 1.0), 0, 13)
+    unit = solve(TableReference(0, y[None], y[None].astype(np.float64)), 0, 13)
     x = np.arange(14)
     smallest, largest = y.min(), y.max()
 
@@ -78,7 +78,7 @@ def test_the_shift_is_the_smallest(seed: int) -> None:
 def test_range_ends_count() -> None:
     """0 0 0 1 1 1 with a result range of 0..3 beyond the range: a slope fit to the single step would overshoot."""
     values = np.array([[0] * 40 + [1] * 40, [0] * 30 + [3] * 50])
-    reference = TableReference(0, values, values * 1.0)
+    reference = TableReference(0, values, values.astype(np.float64))
     steps = StepFunction.of(reference, np.zeros(2, np.int64), np.full(2, 79))
     assert steps is not None
     (unit,) = scale_units(steps, reference)

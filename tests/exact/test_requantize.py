@@ -186,8 +186,20 @@ def test_sixteen_bit_layer() -> None:
     assert time.process_time() - start < 10
 
 
+def test_results_too_many_to_step_through() -> None:
+    """A 30-bit result has no step function of a size worth holding; dyadic constants need none, others have no unit."""
+    bound = 1 << 29
+    reference = AffineReference((Fraction(-7, 16),), (Fraction(3, 8),), Rounding.HALF_UP, 5, (-bound,), (bound - 1,))
+    lo, hi = np.array([-(1 << 31)]), np.array([1 << 31])
+    (unit,) = requant_units(reference, lo, hi)
+    x = np.random.default_rng(0).integers(lo, hi, (3000, 1))
+    assert unit.evaluate(x)[:, 0].tolist() == [reference.value(v, 0) for v in x[:, 0].tolist()]
+    reference = AffineReference((Fraction(3, 7),), (Fraction(3, 8),), Rounding.HALF_UP, 5, (-bound,), (bound - 1,))
+    assert requant_units(reference, lo, hi) == ()
+
+
 def test_a_table_is_offered_for_few_values_only() -> None:
     values = np.zeros((1, 5000), np.int64)
-    reference = TableReference(0, values, values * 1.0)
+    reference = TableReference(0, values, values.astype(np.float64))
     assert "table" in {u.kind for u in requant_units(reference, np.array([0]), np.array([4095]))}
     assert "table" not in {u.kind for u in requant_units(reference, np.array([0]), np.array([4096]))}

@@ -103,7 +103,9 @@ class GraphBuilder:
         bound = taps * max(abs(source.type.min - zero_point), abs(source.type.max - zero_point))
         shape = (*geometry.output(*source.shape[:2]), source.shape[2])
         output = self.tensor("sum", shape, QuantType.for_range(-bound, bound))
-        return self.emit(SumPool("sum pool", (x,), output, geometry, zero_point), "global sum" if whole else "local sum")
+        return self.emit(
+            SumPool("sum pool", (x,), output, geometry, zero_point), "global sum" if whole else "local sum"
+        )
 
     def max_pool(self, x: str) -> str:
         source = self.tensors[x]

@@ -1,4 +1,4 @@
-"""Runs the C++ form of kernel instances, many parameter sets in one compiled unit; brings back outputs and reading order.
+"""Runs the C++ form of kernel instances, many parameter sets in one compiled unit; returns outputs and reading order.
 
     results = run([Case(kernel, (beats,)), ...], Mode.NATIVE)
     check([Case(kernel, (beats,)), ...], Mode.AP)      # equal to kernel.golden and kernel.reads, beat for beat
@@ -31,7 +31,7 @@ class Mode(Enum):
     """How the C++ is simulated; the value is the compiler's extra flags."""
 
     NATIVE = ("-fsanitize=bounds,shift", "-fno-sanitize-recover")
-    AP = ("-DHLSGEN_AP", "-Wno-uninitialized", "-Wno-maybe-uninitialized")  # both fire inside AMD's default constructors
+    AP = ("-DHLSGEN_AP", "-Wno-uninitialized", "-Wno-maybe-uninitialized")  # both fire in AMD's default constructors
     BOUNDED = ("-DHLSGEN_BOUNDED",)
 
 
@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the C++ did: output beats; ``reads[image, beat of output 0, input]``; TLAST of each AXI output beat, flat."""
+    """What the C++ did: output beats; ``reads[image, beat of output 0, input]``; TLAST of all AXI output beats, flat."""
 
     outputs: tuple[Beats, ...]
     reads: npt.NDArray[np.int64]
@@ -99,7 +99,7 @@ def run(cases: list[Case], mode: Mode = Mode.NATIVE) -> list[Result]:
     return _split(cases, np.frombuffer(completed.stdout, np.int64))
 
 
-def compile_unit(source: str, flags: tuple[str, ...] = (), optimize: str = "-O1") -> Path:
+def compile_unit(source: str, flags: tuple[str, ...] = (), optimize: str = "-Og") -> Path:
     """Compile one C++ source against templates/hls; returns the program, from the cache when nothing has changed."""
     templates = resource("templates", "hls")
     here = Path(__file__).parent

@@ -23,6 +23,9 @@ from hlsgen.graph.reference import (
     TableReference,
 )
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
+from hlsgen.kernels.axi import frames_from_words, words_from_frames
+from hlsgen.kernels.base import Beats
+from hlsgen.lower.design import Design
 
 UINT4 = QuantType(4, signed=False)
 SAME = (1, 1, 1, 1)
@@ -264,4 +267,20 @@ def random_frames(graph: Graph, images: int = 3, seed: int = 0) -> IntArray:
     frames[0].flat[:2] = tensor.type.min, tensor.type.max
     if tensor.type.bipolar:
         frames = np.where(frames > 0, 1, -1)
+    return frames
+
+
+def random_words(graph: Graph, axi_bits: int = 64) -> Beats:
+    """``random_frames`` as AXI words (images, words, bytes)."""
+    return words_from_frames(random_frames(graph), graph.tensors[graph.input].type, axi_bits)
+
+
+def leaving(design: Design, graph: Graph, words: Beats) -> dict[str, IntArray]:
+    """The output tensors in the AXI words that leave the accelerator."""
+    pack = next(instance.kernel for instance in design.instances if design.output in instance.outputs)
+    start, frames = 0, {}
+    for name, spec in zip(graph.outputs, pack.inputs[:-1], strict=True):
+        count = -(-spec.elements * spec.type.storage_bits // design.axi_bits)
+        frames[name] = frames_from_words(words[:, start : start + count], graph.tensors[name].shape, spec.type)
+        start += count
     return frames

@@ -15,7 +15,7 @@ from hlsgen.lower.design import Design, Instance, Stream
 
 @dataclass(frozen=True, eq=False)
 class Counting(Kernel):
-    """A kernel that is nothing but its reading order: ``orders[i][k]`` beats of input i are read when beat k is written."""
+    """A kernel that is only its reading order: ``orders[i][k]`` beats of input i are read when beat k is written."""
 
     kind = "counting"
 
@@ -46,7 +46,7 @@ class Counting(Kernel):
 
 
 def build(nodes: Sequence[tuple[str, Kernel, Sequence[str]]], result: str) -> Design:
-    """A design from (name, kernel, input streams) in order; output i of ``a`` is stream ``a.i``, ``result`` leaves it."""
+    """A design from (name, kernel, inputs) in order; output i of node ``a`` is stream ``a.i``; ``result`` leaves it."""
     design = Design("counts", 8)
 
     def renamed(stream: str) -> str:
@@ -69,9 +69,13 @@ def passes(design: Design, depths: Mapping[str, int], strict: bool) -> bool:
     """
     held = dict.fromkeys(design.streams, 0)
     held[design.input] = design.streams[design.input].spec.beats
-    processes = [_Process(design, instance, held, {**depths, design.output: 1 << 60}, strict) for instance in design.instances]
-    while any([process.advance() for process in processes]):
-        pass
+    limits = {**depths, design.output: design.streams[design.output].spec.beats}
+    processes = [_Process(design, instance, held, limits, strict) for instance in design.instances]
+    moved = True
+    while moved:
+        moved = False
+        for process in processes:
+            moved |= process.advance()
     return all(process.finished for process in processes)
 
 
@@ -103,33 +107,43 @@ class _Process:
 
     def _step(self) -> bool:
         if self.done == self.output_beats[0]:
-            return any([self._take(i, total) for i, total in enumerate(self.totals)])
+            return self._take_all(self.totals)
         wanted = [int(order[self.done]) for order in self.orders]
         due = [(self.done + 1) * beats // self.output_beats[0] for beats in self.output_beats]
-        if not self.strict:
-            for i, want in enumerate(wanted):
-                if self.read[i] < want:
-                    return self._take(i, self.read[i] + 1)
-            for o, count in enumerate(due):
-                if self.written[o] < count:
-                    return self._put(o)
-            self.done += 1
+        return self._strict_step(wanted, due) if self.strict else self._lax_step(wanted, due)
+
+    def _strict_step(self, wanted: list[int], due: list[int]) -> bool:
+        """All but the last reads for a beat one by one, then those and all writes at once."""
+        if self._take_all([want - 1 for want in wanted]):
             return True
-        moved = [self._take(i, want - 1) for i, want in enumerate(wanted)]
-        ready = all(read >= want or self._available(i) for i, (read, want) in enumerate(zip(self.read, wanted, strict=True)))
-        room = all(done >= count or self._room(o) for o, (done, count) in enumerate(zip(self.written, due, strict=True)))
-        if any(moved) or not ready or not room or any(want - read > 1 for read, want in zip(self.read, wanted, strict=True)):
-            return any(moved)
-        for i, want in enumerate(wanted):
-            self._take(i, want)
-        for o, count in enumerate(due):
-            if self.written[o] < count:
-                self._put(o)
+        missing = [i for i, want in enumerate(wanted) if self.read[i] < want]
+        if any(wanted[i] - self.read[i] > 1 or not self.held[self.instance.inputs[i]] for i in missing):
+            return False
+        pending = [o for o, count in enumerate(due) if self.written[o] < count]
+        if not all(self._room(o) for o in pending):
+            return False
+        self._take_all(wanted)
+        for o in pending:
+            self._put(o)
         self.done += 1
         return True
 
-    def _available(self, i: int) -> bool:
-        return self.held[self.instance.inputs[i]] > 0
+    def _lax_step(self, wanted: list[int], due: list[int]) -> bool:
+        """The next read or write by itself, inputs and outputs in their order."""
+        for i, want in enumerate(wanted):
+            if self.read[i] < want:
+                return self._take(i, self.read[i] + 1)
+        for o, count in enumerate(due):
+            if self.written[o] < count:
+                return self._put(o)
+        self.done += 1
+        return True
+
+    def _take_all(self, limits: list[int]) -> bool:
+        moved = False
+        for i, limit in enumerate(limits):
+            moved |= self._take(i, limit)
+        return moved
 
     def _room(self, o: int) -> bool:
         name = self.instance.outputs[o]
