@@ -247,7 +247,7 @@ class _Part:
 
 
 def _weight_parts(weight: IntArray, element: int) -> list[tuple[IntArray, int]]:
-    """(weights, factor): the weights if they fit a byte (of the input's type, or uint8), else their bytes from below."""
+    """(weights, factor): the weights if they fit a byte of the input's type or uint8, else their bytes from below."""
     if byte_form(weight, element) is not None or byte_form(weight, int(TensorProto.UINT8)) is not None:
         return [(weight, 1)]
     return [(weight & 0xFF, 1), *((part, factor * 256) for part, factor in _weight_parts(weight >> 8, element))]

@@ -16,7 +16,7 @@ _PER_LINE = 20
 
 
 def cpp_type(type: QuantType) -> str:
-    """C++ element type of ``type``, an alias of templates/hls/types.hpp; bipolar elements are ``uint<1>`` with 0 = -1."""
+    """C++ element type of ``type``: an alias of templates/hls/types.hpp. Bipolar is ``uint<1>``, where 0 means -1."""
     if type.bipolar:
         return "uint<1>"
     return f"{'sint' if type.signed else 'uint'}<{type.bits}>"

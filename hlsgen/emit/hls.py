@@ -162,8 +162,12 @@ def _comment(design: Design, instances: list[Instance]) -> Iterable[str]:
     sources = [design.streams[name] for i in instances for name in i.inputs if name not in inside]
     read = {name for instance in instances for name in instance.inputs}
     sinks = [design.streams[name] for i in instances for name in i.outputs if name not in read]
-    yield f"model: {printable(instances[0].layer)}"
-    yield f"{' + '.join(map(_shape, sources))} -> {' + '.join(dict.fromkeys(map(_shape, sinks)))}"
+    origin = printable(instances[0].layer)
+    if origin != layer_of(instances[0]):
+        yield f"model: {origin}"
+    inputs = [_shape(design, stream) for stream in sources]
+    outputs = dict.fromkeys(_shape(design, stream) for stream in sinks)  # a fork's copies once
+    yield f"{' + '.join(inputs)} -> {' + '.join(outputs)}"
     for instance in instances:
         yield f"{instance.kernel.kind}: {_folding(instance.kernel)}{instance.kernel.cycles} cycles per image"
 
@@ -178,9 +182,11 @@ def _folding(kernel: Kernel) -> str:
     return ", ".join([*words, ""])
 
 
-def _shape(stream: Stream) -> str:
+def _shape(design: Design, stream: Stream) -> str:
+    if stream.name in (design.input, design.output):
+        return f"{stream.spec.beats} words of {design.axi_bits} bits"
     if stream.frame is None:
-        return f"{stream.spec.beats} beats of {stream.spec.width} bits"
+        return "TLAST"  # all other streams that leave a layer carry a tensor
     return f"{'x'.join(map(str, stream.frame))} {stream.spec.type}"
 
 

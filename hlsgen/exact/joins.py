@@ -16,6 +16,8 @@ Float64Array = npt.NDArray[np.float64]
 _LAST_SHIFT = 27
 _NEAREST = 96
 _NEAR = 4096
+_WIDEST = 2.0**50
+"""Largest multiplier and addend that are tried: with 9-bit operands, sums stay within int64."""
 
 
 def join_units(reference: JoinReference, a: Interval, b: Interval) -> tuple[JoinUnit, ...]:
@@ -119,6 +121,8 @@ def _floor_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b: Int
     first, second = _Nearest.of(grid, _NEAREST), _Nearest.of(grid, _NEAR)
     for shift in range(_LAST_SHIFT):
         one = 1 << shift
+        if max(abs(scale_a), abs(scale_b), abs(half)) * one >= _WIDEST:
+            return None
         around = np.arange(-8, 9) if shift > 20 else np.arange(-2, 3)
         mul_a, mul_b = (
             mul.ravel() for mul in np.meshgrid(round(scale_a * one) + around, round(scale_b * one) + around)
@@ -165,6 +169,8 @@ def _half_even_form(reference: QLinearAddReference, grid: _Grid, a: Interval, b:
     middle_a, middle_b = sum(a) / 2, sum(b) / 2
     for total in range(_LAST_SHIFT):
         one = float(1 << total)
+        if max(abs(scale_a), abs(scale_b), abs(float(reference.constant))) * one >= _WIDEST:
+            return None
         mul_a, mul_b = round(scale_a * one), round(scale_b * one)
         drift = (mul_a - scale_a * one) * middle_a + (mul_b - scale_b * one) * middle_b
         for drop in range(total):

@@ -225,7 +225,7 @@ def _extremes(values: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_]) -
         return []
     chosen = values[candidates]
     error = 2.0**-48 * (1 + float(np.abs(chosen).max()) + len(values))
-    return candidates[chosen <= chosen.min() + error].tolist()
+    return [int(i) for i in candidates[chosen <= chosen.min() + error]]
 
 
 def _simplest(least: int | None, most: int | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,8 @@ def _parse(path: Path) -> onnx.ModelProto:
             f"{path.name} holds no network: it decodes as an ONNX file without nodes or outputs. "
             "It may be empty, truncated or of another format; export or copy it again."
         )
+    if not all(isinstance(text, str) for text in _names(proto.graph)):
+        raise ModelError(f"{path.name} has names that are no text (UTF-8). The file may be damaged; export it again.")
     folder = path.resolve().parent
     for tensor in external_data_helper._get_all_tensors(proto):
         if external_data_helper.uses_external_data(tensor):
@@ -127,6 +129,15 @@ def _parse(path: Path) -> onnx.ModelProto:
                 )
             external_data_helper.load_external_data_for_tensor(tensor, str(folder))
     return proto
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Every name in ``graph``; protobuf hands out those that are not UTF-8 as bytes."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        yield value.name
 
 
 def _array(tensor: onnx.TensorProto, path: Path) -> Array:

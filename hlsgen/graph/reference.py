@@ -146,7 +146,9 @@ class AffineReference:
         y = clipped.astype(np.int64 if wide else np.int32)
         if not self.exact_in_float64(int(np.abs(x).max(initial=0))):
             doubled = unrounded * 2  # boundaries of every rounding mode are multiples of 1/2
-            near = np.abs(doubled - np.rint(doubled)) <= 2.0**-40 * (1 + np.abs(doubled))
+            numerator, constant, denominator = self.float64_constants()
+            terms = (np.abs(x) * np.abs(numerator) + np.abs(constant)) / denominator  # they may cancel in the sum
+            near = np.abs(doubled - np.rint(doubled)) <= 2.0**-48 * (1 + terms)
             channels = np.broadcast_to(np.arange(x.shape[-1]), x.shape)
             pairs, where = np.unique(np.stack([x[near], channels[near]]), axis=1, return_inverse=True)
             y[near] = np.array([self.value(int(v), int(c)) for v, c in pairs.T], y.dtype)[where.ravel()]

@@ -19,8 +19,9 @@ class Depthwise(Kernel):
     """``acc[c] = sum over taps of x[tap, c] * w[c, tap] + bias[c]`` for every pixel.
 
     Input beats are ordered (pixel, tile of ``pe`` channels, tap group), elements (tap, channel), as Window writes them
-    with ``groups = channels / pe`` and ``lanes = pe``. ``weights``: int64 (channels, taps of the window); ``bias``: int64
-    (channels,). ``acc_type`` must hold every result that can occur; ``golden`` raises ValueError when one does not.
+    with ``groups = channels / pe`` and ``lanes = pe``. ``weights``: int64 (channels, taps of the window); ``bias``:
+    int64 (channels,). ``acc_type`` must hold every result that can occur; ``golden`` raises ValueError when one does
+    not fit.
     """
 
     kind: ClassVar[str] = "depthwise"
@@ -42,9 +43,7 @@ class Depthwise(Kernel):
             self.weights.ndim == 2 and len(self.weights) == self.channels and self.weights.size > 0,
             f"weights of shape {self.weights.shape} are not (channels={self.channels}, taps)",
         )
-        require(
-            self.pe > 0 and self.channels % self.pe == 0, f"pe={self.pe} does not divide {self.channels} channels"
-        )
+        require(self.pe > 0 and self.channels % self.pe == 0, f"pe={self.pe} does not divide {self.channels} channels")
         window = self.weights.shape[1]
         require(self.taps > 0 and window % self.taps == 0, f"taps={self.taps} does not divide a window of {window}")
         require(
@@ -94,6 +93,7 @@ class Depthwise(Kernel):
             "PE": self.pe,
             "TAPS": self.taps,
             "TAP_GROUPS": self.tap_groups,
+            "ROWS": self.tiles * self.tap_groups,
             "MAC": self.mac.value,
             "INPUT_BIPOLAR": int(self.input_type.bipolar),
             "WEIGHT_BIPOLAR": int(self.weight_type.bipolar),

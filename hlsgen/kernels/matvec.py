@@ -31,7 +31,7 @@ class Matvec(Kernel):
 
     ``weights``: int64 (groups, outputs per group, inputs per group), inputs in the order of the stream.
     ``bias``: int64 (outputs,). Zero points are already in the bias. Bipolar operands are -1 and +1.
-    ``acc_type`` must hold every result that can occur; ``golden`` raises ValueError when one does not.
+    ``acc_type`` must hold every result that can occur; ``golden`` raises ValueError when one does not fit.
     """
 
     kind: ClassVar[str] = "matvec"

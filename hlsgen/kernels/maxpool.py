@@ -16,8 +16,8 @@ from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
 class MaxPool(Kernel):
     """Maximum over ``kernel_taps`` taps for each of ``windows`` windows.
 
-    Input beats are ordered (window, tap group, channel tile), elements (tap, channel): a Window kernel's with one group,
-    or a bare frame for global pooling (``windows=1, kernel_taps=H*W, taps=1``).
+    Input beats are ordered (window, tap group, channel tile), elements (tap, channel): those of a Window kernel with
+    one group, or a bare frame for global pooling (``windows=1, kernel_taps=H*W, taps=1``).
     """
 
     kind: ClassVar[str] = "maxpool"

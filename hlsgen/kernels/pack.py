@@ -49,9 +49,7 @@ class Pack(Kernel):
     @property
     def steps(self) -> tuple[int, ...]:
         """Iterations of the C++ form per part: one more than beats and words where a last beat completes two words."""
-        return tuple(
-            self._steps(Part(*part), words) for part, words in zip(self.parts, self.words, strict=True)
-        )
+        return tuple(self._steps(Part(*part), words) for part, words in zip(self.parts, self.words, strict=True))
 
     def _steps(self, part: Part, words: int) -> int:
         word_elements = self.axi_bits // part.type.storage_bits

@@ -18,8 +18,8 @@ from hlsgen.kernels.maxpool import check_pool, pool_reads, split_windows
 class SumPool(Kernel):
     """``acc = offset + sum`` over ``kernel_taps`` taps for each of ``windows`` windows.
 
-    Streams are ordered as MaxPool's. ``offset`` is minus the zero point times the number of taps. ``acc_type`` must hold
-    every result that can occur; ``golden`` raises ValueError when one does not.
+    Streams are ordered as MaxPool's. ``offset`` is minus the zero point times the number of taps. ``acc_type`` must
+    hold every result that can occur; ``golden`` raises ValueError when one does not fit.
     """
 
     kind: ClassVar[str] = "sumpool"

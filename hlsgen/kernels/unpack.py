@@ -93,8 +93,8 @@ def words_per_frame(elements: int, type: QuantType, axi_bits: int) -> int:
 def words_from_frames(frames: IntArray, type: QuantType, axi_bits: int) -> Beats:
     """Elements (images, ...) of ``type`` as AXI words: bytes 0..255, int16, shape (images, words, axi_bits / 8).
 
-    Elements are sign-extended to ``type.storage_bits`` and stand one after the other, least significant bits first; every
-    image starts a new word, and the tail of its last one is zero.
+    Elements are sign-extended to ``type.storage_bits`` and stand one after the other, least significant bits first;
+    every image starts a new word, and the tail of its last one is zero.
     """
     flat = frames.reshape(len(frames), -1)
     words = words_per_frame(flat.shape[1], type, axi_bits)
@@ -122,4 +122,5 @@ def frames_from_words(words: Beats, shape: tuple[int, ...], type: QuantType) -> 
     elements = stored[:, : int(np.prod(shape))].astype(np.uint64)
     if not type.bipolar:
         elements &= np.uint64(0xFFFFFFFFFFFFFFFF >> (64 - type.bits))
-    return type.decode(elements).astype(type.dtype).reshape(len(words), *shape)
+    frames: IntArray = type.decode(elements).astype(type.dtype)
+    return frames.reshape((len(words), *shape))

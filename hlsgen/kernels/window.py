@@ -20,8 +20,8 @@ class Window(Kernel):
     """Windows of a frame (H, W, C), taps outside it having ``pad_value``.
 
     ``lanes`` channels and ``taps`` window taps per output beat; taps is 1, KW or KH*KW. Output beats are ordered
-    (output pixel, group, tap group, channel tile inside the group), a beat's elements (tap, channel). One group serves a
-    dense convolution and pooling; ``groups = C / lanes`` puts a channel tile's taps together for a depthwise one.
+    (output pixel, group, tap group, channel tile inside the group), a beat's elements (tap, channel). One group serves
+    a dense convolution and pooling; ``groups = C / lanes`` puts a channel tile's taps together for a depthwise one.
     """
 
     kind: ClassVar[str] = "window"

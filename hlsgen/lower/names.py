@@ -98,9 +98,14 @@ def printable(text: str, longest: int = 72) -> str:
 
 
 def _sanitise(text: str) -> str:
-    """``[a-z][a-z0-9_]*`` without double or outer underscores, at most ``LONGEST`` long; "" if nothing is left."""
+    """``[a-z][a-z0-9_]*`` without double or outer underscores, at most ``LONGEST`` long; "" if nothing is left.
+
+    A path component that the next one repeats is dropped: "layer1/layer1.0/conv/Conv" is "layer1_0_conv".
+    """
     plain = unicodedata.normalize("NFKD", text[: 32 * LONGEST]).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    parts = [re.sub(r"[^a-z0-9]+", "_", part).strip("_") for part in plain.split("/")]
+    kept = [part for part, after in zip(parts, [*parts[1:], ""], strict=True) if not f"{after}_".startswith(f"{part}_")]
+    words = "_".join(filter(None, kept))
     if words and words[0].isdigit():
         words = f"n{words}"
     return words[:LONGEST].rstrip("_")

@@ -25,7 +25,8 @@ template <>
 struct add_unit<ADD_LINEAR> {
   template <class Config>
   static vec<typename Config::rounded_t, Config::LANES> of(const vec<typename Config::a_t, Config::LANES>& a,
-                                                           const vec<typename Config::b_t, Config::LANES>& b, int tile) {
+                                                           const vec<typename Config::b_t, Config::LANES>& b,
+                                                           int tile) {
 #pragma HLS INLINE
     typedef typename Config::sum_t sum_t;
     typedef typename Config::rounded_t rounded_t;

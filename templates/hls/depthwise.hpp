@@ -3,10 +3,10 @@
 // Beats in:  per pixel and tile of PE channels TAP_GROUPS beats of TAPS * PE elements, element = tap * PE + channel.
 // Beats out: per pixel and tile one beat of PE accumulators, as soon as its last input beat is in.
 // Cycles:    PIXELS * TILES * TAP_GROUPS (II = 1).
-// Memories:  weights, one row per (tile, tap group), column = tap * PE + channel; start, one row per tile: the bias, for
-//            xnor the bias minus the number of taps.
-// Widths:    acc_t holds every result that the actual weights, bias and input range can reach. Partial sums may leave it;
-//            they are sums modulo 2^W, so the final one is right all the same.
+// Memories:  weights, one row per (tile, tap group), column = tap * PE + channel;
+//            start, one row per tile: the bias, for xnor the bias minus the number of taps.
+// Widths:    acc_t holds every result that the actual weights, bias and input range can reach. Partial sums may leave
+//            it; they are sums modulo 2^W, so the final one is right all the same.
 #ifndef HLSGEN_DEPTHWISE_HPP
 #define HLSGEN_DEPTHWISE_HPP
 
@@ -18,7 +18,7 @@ namespace hlsgen {
 template <class Config>
 void depthwise_rows(hls::stream<vec<typename Config::input_t, Config::TAPS * Config::PE> >& in,
                     hls::stream<vec<typename Config::acc_t, Config::PE> >& out,
-                    const rom<typename Config::weight_t> weights[Config::TILES * Config::TAP_GROUPS][Config::TAPS * Config::PE],
+                    const rom<typename Config::weight_t> weights[Config::ROWS][Config::TAPS * Config::PE],
                     const rom<typename Config::acc_t> start[Config::TILES][Config::PE]) {
 #pragma HLS INLINE
 #pragma HLS ARRAY_RESHAPE variable=weights complete dim=2
@@ -34,7 +34,7 @@ void depthwise_rows(hls::stream<vec<typename Config::input_t, Config::TAPS * Con
   for (int pixel = 0; pixel < Config::PIXELS; ++pixel) {
     int tap_group = 0;
     int tile = 0;
-    for (int row = 0; row < Config::TILES * Config::TAP_GROUPS; ++row) {
+    for (int row = 0; row < Config::ROWS; ++row) {
 #pragma HLS PIPELINE II=1 style=flp
       const beat_t beat = in.read();
       acc_t sum[PE];

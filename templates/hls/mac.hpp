@@ -34,8 +34,9 @@ struct mac<MAC_LUT, INPUT_BIPOLAR, WEIGHT_BIPOLAR> {
   }
 };
 
-// The product of two values out of {-1, +1} is +1 where the wires agree: XNOR. The sum of n products is twice the number
-// of agreements (popcount) minus n, so agreements are counted here, `finish` doubles the count and -n is in `start`.
+// The product of two values out of {-1, +1} is +1 where the wires agree: XNOR. The sum of n products is twice the
+// number of agreements (popcount) minus n, so agreements are counted here, `finish` doubles the count and -n is in
+// `start`.
 template <>
 struct mac<MAC_XNOR, true, true> {
   template <class Acc, class X, class W>
@@ -51,9 +52,10 @@ inline Acc finish(const Acc& sum) {
   return MAC == MAC_XNOR ? Acc(sum + sum) : sum;
 }
 
-// Two 8-bit products that share x, from one multiplier of 25 x 18 bits: (w1 * 2^16 + w0) * x = w1*x * 2^16 + w0*x. Both
-// products lie in -32640..32385 or -16256..16384, hence in 16 bits: the low one is the sign-extended low half, and the
-// high half is one too small where the low one is negative. Native simulation multiplies plainly, ap simulation like this.
+// Two 8-bit products that share x, from one multiplier of 25 x 18 bits: (w1 * 2^16 + w0) * x = w1*x * 2^16 + w0*x.
+// Both products lie in -32640..32385 (uint8 x) or -16256..16384 (int8 x), hence in 16 bits: the low one is the
+// sign-extended low half, and the high half is one too small where the low one is negative. Native simulation
+// multiplies plainly, ap simulation like this.
 template <class Acc, class X, class W>
 inline void add_pair(Acc& sum0, Acc& sum1, const X& x, const W& w0, const W& w1) {
 #pragma HLS INLINE

@@ -1,13 +1,13 @@
 // matvec: dense layer and convolution body, out = weights * in + bias, for every pixel and group.
 //
-// Beats in:  per pixel and group INPUT_FOLD beats of SIMD elements. They are read while the group's first PE outputs are
-//            computed and replayed from a buffer for the others.
+// Beats in:  per pixel and group INPUT_FOLD beats of SIMD elements. They are read while the group's first PE outputs
+//            are computed and replayed from a buffer for the others.
 // Beats out: per pixel and group OUTPUT_FOLD beats of PE accumulators, each as soon as its last input beat is in.
 // Cycles:    PIXELS * GROUPS * OUTPUT_FOLD * INPUT_FOLD (II = 1).
 // Memories:  weights, one row per (group, output fold, input fold), column = simd * PE + pe;
 //            start, one row per (group, output fold): the bias, for xnor the bias minus the number of products.
-// Widths:    acc_t holds every result that the actual weights, bias and input range can reach. Partial sums may leave it;
-//            they are sums modulo 2^W, so the final one is right all the same.
+// Widths:    acc_t holds every result that the actual weights, bias and input range can reach. Partial sums may leave
+//            it; they are sums modulo 2^W, so the final one is right all the same.
 #ifndef HLSGEN_MATVEC_HPP
 #define HLSGEN_MATVEC_HPP
 

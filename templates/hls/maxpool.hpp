@@ -3,7 +3,7 @@
 // Beats in:  (window, tap group, tile), a beat holds TAPS taps of LANES channels, element = tap * LANES + channel.
 // Beats out: (window, tile), each as soon as the window's last tap group has brought its tile.
 // Cycles:    WINDOWS * TAP_GROUPS * TILES (II = 1).
-// Widths:    elements are only compared and moved. A bipolar element is 0 or 1 on the wire, in the same order as -1 and +1.
+// Widths:    elements are only compared and moved. A bipolar element is 0 or 1 on the wire, in the order of -1 and +1.
 #ifndef HLSGEN_MAXPOOL_HPP
 #define HLSGEN_MAXPOOL_HPP
 

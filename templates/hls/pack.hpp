@@ -1,11 +1,12 @@
 // pack: the beats of the output frames become the words of the AXI4-Stream output.
 //
 // Beats in:  part i, i = 0, 1, ..., has BEATS[i] beats of LANES[i] elements; `last` one beat per image.
-// Beats out: the parts one after the other, part i in WORDS[i] words of AXI_BITS: its elements in order, STORAGE_BITS[i] bits
-//            each, least significant bits first, the tail of its last word zero. A word is written as soon as its last
-//            element is in. TLAST is set on an image's last word if its beat of `last`, read just before, says so.
+// Beats out: the parts one after the other, part i in WORDS[i] words of AXI_BITS: its elements in order,
+//            STORAGE_BITS[i] bits each, least significant bits first, the tail of its last word zero. A word is written
+//            as soon as its last element is in. TLAST is set on an image's last word if the image's beat of `last`,
+//            read just before, says so.
 // Cycles:    sum of max(BEATS[i], WORDS[i]), at most one more per part for a last word that shares its beat (II = 1).
-// Widths:    elements are sign-extended to STORAGE_BITS. `store` holds less than one word when a beat is read:
+// Widths:    elements are sign-extended to STORAGE_BITS. `store` holds less than one word when a beat is read, so
 //            WORD_ELEMENTS + LANES elements suffice.
 #ifndef HLSGEN_PACK_HPP
 #define HLSGEN_PACK_HPP

@@ -1,4 +1,4 @@
-// requant: every element through the exact integer unit of its channel (Config::UNIT; arithmetic in hlsgen/exact/units.py).
+// requant: every element through the exact integer unit of its channel (Config::UNIT; see hlsgen/exact/units.py).
 //
 // Beats in, out: the frame's PIXELS * TILES beats of LANES channels; each is written as soon as it is read.
 // Cycles:    PIXELS * TILES (II = 1).
@@ -64,18 +64,19 @@ struct search;
 
 template <>
 struct search<0> {
-  template <class Config>
-  static void levels(const vec<typename Config::x_t, Config::LANES>&, int, vec<int, Config::LANES>&) {}
+  template <class Config, class X>
+  static void levels(const X&, int, vec<int, Config::LANES>&) {}
 };
 
-#define HLSGEN_SEARCH(LEVELS, LEVEL)                                                                            \
-  template <>                                                                                                   \
-  struct search<LEVELS> {                                                                                       \
-    template <class Config>                                                                                     \
-    static void levels(const vec<typename Config::x_t, Config::LANES>& x, int tile, vec<int, Config::LANES>& run) { \
-      search<LEVEL>::template levels<Config>(x, tile, run);                                                     \
-      search_level<LEVEL>(Config::level##LEVEL, x, tile, run);                                                  \
-    }                                                                                                           \
+#define HLSGEN_SEARCH(LEVELS, LEVEL)                                         \
+  template <>                                                                \
+  struct search<LEVELS> {                                                    \
+    template <class Config, class X>                                         \
+    static void levels(const X& x, int tile, vec<int, Config::LANES>& run) { \
+      _Pragma("HLS INLINE")                                                  \
+      search<LEVEL>::template levels<Config>(x, tile, run);                  \
+      search_level<LEVEL>(Config::level##LEVEL, x, tile, run);               \
+    }                                                                        \
   }
 HLSGEN_SEARCH(1, 0);
 HLSGEN_SEARCH(2, 1);

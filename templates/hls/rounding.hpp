@@ -40,8 +40,8 @@ inline T round_shift(const T& value) {
 
 const int MANTISSA_BITS = 24;  // significant bits of a float32
 
-// rint(float32(product / 2^SHIFT)) for |product| < 2^(SHIFT + BINADES): the float32 moves onto a tie when the product lies
-// within `window` of one, and ties go to the even neighbour. T is signed and holds |product| + 2^(SHIFT - 1).
+// rint(float32(product / 2^SHIFT)) for |product| < 2^(SHIFT + BINADES): the float32 moves onto a tie when the product
+// lies within `window` of one, and ties go to the even neighbour. T is signed and holds |product| + 2^(SHIFT - 1).
 template <int SHIFT, int BINADES, class T>
 inline T round_float32_product(const T& product) {
 #pragma HLS INLINE
@@ -63,8 +63,8 @@ inline T round_float32_product(const T& product) {
   if (bits > MANTISSA_BITS) window = one << (bits - MANTISSA_BITS - 1);
 #endif
   const bool odd = (nearest & 1) != 0;
-  const bool down = odd && fraction <= window;
-  const bool up = odd && (T(1) << SHIFT) - fraction <= window;
+  const bool down = odd & (fraction <= window);
+  const bool up = odd & (T(one << SHIFT) - fraction <= window);
   return T(nearest + (up ? 1 : 0) - (down ? 1 : 0));
 }
 

@@ -3,8 +3,8 @@
 // Beats in:  (window, tap group, tile), a beat holds TAPS taps of LANES channels, element = tap * LANES + channel.
 // Beats out: (window, tile), each as soon as the window's last tap group has brought its tile.
 // Cycles:    WINDOWS * TAP_GROUPS * TILES (II = 1).
-// Widths:    acc_t holds every sum that the input's range can reach. Partial sums may leave it; they are sums modulo 2^W,
-//            so the final one is right all the same.
+// Widths:    acc_t holds every sum that the input's range can reach. Partial sums may leave it; they are sums modulo
+//            2^W, so the final one is right all the same.
 #ifndef HLSGEN_SUMPOOL_HPP
 #define HLSGEN_SUMPOOL_HPP
 

@@ -3,35 +3,37 @@
 // Kernels are written over aliases so that one source serves three compilers:
 //   synthesis (__SYNTHESIS__)    sint<W>, uint<W> are ap_int<W>, ap_uint<W>; streams are AMD's
 //   simulation with -DHLSGEN_AP  the same ap_int types, streams from sim/: what synthesis will see, slowly
-//   simulation                   the smallest native integers. The build has proved the range of every value, so nothing
-//                                wraps that would not wrap in W bits, and the two simulations agree
-// Further simulation switch: -DHLSGEN_BOUNDED gives every stream its planned depth (sim/hls_stream.h, sim/fibers.hpp).
+//   simulation                   the smallest native integers. The build has proved the range of every value, so
+//                                nothing wraps that would not wrap in W bits, and the two simulations agree.
+//                                Compile with -fwrapv: partial sums may wrap on the way to a result that does not
+// Further switch: -DHLSGEN_BOUNDED gives every stream its planned depth (sim/hls_stream.h, sim/fibers.hpp).
 //
-// Everything lives in namespace hlsgen, because glibc already has a global `uint`: configuration structs and typedefs of
-// streams belong into `namespace hlsgen { ... }` too.
+// Everything lives in namespace hlsgen, because glibc already has a global `uint`: configuration structs and typedefs
+// of streams belong into `namespace hlsgen { ... }` too.
 #ifndef HLSGEN_TYPES_HPP
 #define HLSGEN_TYPES_HPP
 
 #if defined(__SYNTHESIS__) || defined(HLSGEN_AP)
 #define HLSGEN_AP_TYPES
 #include "ap_int.h"
-#else
+#endif
+#ifndef __SYNTHESIS__
 #include <stdint.h>
 #include <type_traits>
 #endif
 
 #include "hls_stream.h"
 
-// One process of the dataflow region, `PROCESS(matvec<conv1_matvec>(s0, s1));`: a plain call, except in bounded simulation,
-// where it becomes a fiber that sim::run_processes() starts at the end of the region.
+// One process of the dataflow region, `PROCESS(matvec<conv1_matvec>(s0, s1));`: a plain call, except in bounded
+// simulation, where it becomes a fiber that sim::run_processes() starts at the end of the region.
 #if defined(HLSGEN_BOUNDED) && !defined(__SYNTHESIS__)
 #define PROCESS(...) ::hlsgen::sim::scheduler().spawn(#__VA_ARGS__, [&]() { __VA_ARGS__; })
 #else
 #define PROCESS(...) __VA_ARGS__
 #endif
 
-// A kernel's contract, stated before its loops: one call consumes from, or produces into, `stream` exactly `beats` beats.
-// Checked in simulation when the kernel returns. PRODUCES_ALL takes a parameter pack of streams.
+// A kernel's contract, stated before its loops: one call consumes from, or produces into, `stream` exactly `beats`
+// beats. Checked in simulation when the kernel returns. PRODUCES_ALL takes a parameter pack of streams.
 #ifdef __SYNTHESIS__
 #define CONSUMES(stream, beats)
 #define PRODUCES(stream, beats)
@@ -55,43 +57,7 @@ struct vec {
   const T& operator[](int i) const { return lane[i]; }
 };
 
-#ifdef HLSGEN_AP_TYPES
-
-template <int W>
-using sint = ap_int<W>;
-template <int W>
-using uint = ap_uint<W>;
-
-// BITS bits of `word` from bit `lsb` on.
-template <int BITS, class Word>
-inline uint<BITS> slice(const Word& word, int lsb) {
-#pragma HLS INLINE
-  return word.range(lsb + BITS - 1, lsb);
-}
-
-// Write the low BITS bits of `bits` into `word` from bit `lsb` on.
-template <int BITS, class Word, class Bits>
-inline void place(Word& word, int lsb, const Bits& bits) {
-#pragma HLS INLINE
-  word.range(lsb + BITS - 1, lsb) = uint<BITS>(bits);
-}
-
-// The element of type T whose low BITS bits are those of `bits` (T has BITS bits).
-template <class T, int BITS, class Bits>
-inline T decode(const Bits& bits) {
-#pragma HLS INLINE
-  return T(uint<BITS>(bits));
-}
-
-// Exact product of two elements.
-template <class A, class B>
-inline auto multiply(const A& a, const B& b) -> decltype(a * b) {
-#pragma HLS INLINE
-  return a * b;
-}
-
-#else
-
+#ifndef __SYNTHESIS__
 namespace native {
 
 // Unsigned words of more than 128 bits, for wide AXI buses.
@@ -140,6 +106,44 @@ struct integer<128> {
 };
 
 }  // namespace native
+#endif
+
+#ifdef HLSGEN_AP_TYPES
+
+template <int W>
+using sint = ap_int<W>;
+template <int W>
+using uint = ap_uint<W>;
+
+// BITS bits of `word` from bit `lsb` on.
+template <int BITS, class Word>
+inline uint<BITS> slice(const Word& word, int lsb) {
+#pragma HLS INLINE
+  return word.range(lsb + BITS - 1, lsb);
+}
+
+// Write the low BITS bits of `bits` into `word` from bit `lsb` on.
+template <int BITS, class Word, class Bits>
+inline void place(Word& word, int lsb, const Bits& bits) {
+#pragma HLS INLINE
+  word.range(lsb + BITS - 1, lsb) = uint<BITS>(bits);
+}
+
+// The element of type T whose low BITS bits are those of `bits` (T has BITS bits).
+template <class T, int BITS, class Bits>
+inline T decode(const Bits& bits) {
+#pragma HLS INLINE
+  return T(uint<BITS>(bits));
+}
+
+// Exact product of two elements.
+template <class A, class B>
+inline auto multiply(const A& a, const B& b) -> decltype(a * b) {
+#pragma HLS INLINE
+  return a * b;
+}
+
+#else
 
 template <int W>
 using sint = typename native::integer<native::rounded(W)>::signed_t;
@@ -195,12 +199,11 @@ template <class T>
 struct rom_storage;
 template <int W>
 struct rom_storage<ap_int<W> > {
-  typedef typename std::conditional<W <= 8, signed char,
-      typename std::conditional<W <= 16, short, typename std::conditional<W <= 32, int, long long>::type>::type>::type type;
+  typedef typename native::integer<native::rounded(W)>::signed_t type;
 };
 template <int W>
 struct rom_storage<ap_uint<W> > {
-  typedef typename std::make_unsigned<typename rom_storage<ap_int<W> >::type>::type type;
+  typedef typename native::integer<native::rounded(W)>::unsigned_t type;
 };
 template <class T>
 using rom = typename rom_storage<T>::type;

@@ -1,12 +1,12 @@
 // unpack: the words of the AXI4-Stream input become the beats of the input frame.
 //
 // Beats in:  WORDS of AXI_BITS. An image's elements stand in them one after the other, STORAGE_BITS bits each, least
-//            significant bits first; the tail of the last word is ignored. An element's value is in its low BITS bits.
-// Beats out: BEATS of LANES elements, each as soon as its last element is in; then, on `last`, one beat per image: TLAST of
-//            the image's last word.
+//            significant bits first; the tail of the last word is ignored. Its low BITS bits are an element's value.
+// Beats out: BEATS of LANES elements, each as soon as its last element is in; then, on `last`, one beat per image:
+//            TLAST of the image's last word.
 // Cycles:    max(WORDS, BEATS) (II = 1).
-// Widths:    elements are only moved. `store` holds less than one beat when a word is read: WORD_ELEMENTS + LANES elements
-//            suffice.
+// Widths:    elements are only moved. `store` holds less than one beat when a word is read, so WORD_ELEMENTS + LANES
+//            elements suffice.
 #ifndef HLSGEN_UNPACK_HPP
 #define HLSGEN_UNPACK_HPP
 

@@ -1,8 +1,8 @@
 // width: changes the number of lanes of a stream by an integer ratio; the order of elements stays.
 //
 // Beats in:  BEATS_IN of LANES_IN elements.
-// Beats out: as many elements in beats of LANES_OUT. A wider beat is written with its last part, narrower ones one per step
-//            from the step on in which their beat is read.
+// Beats out: as many elements in beats of LANES_OUT. A wider beat is written with its last part, narrower ones one per
+//            step, beginning with the step in which their beat is read.
 // Cycles:    max(beats in, beats out) (II = 1).
 // Widths:    elements are only moved.
 #ifndef HLSGEN_WIDTH_HPP

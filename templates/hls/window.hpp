@@ -1,16 +1,16 @@
 // window: sliding window over a frame, with padding, stride and dilation.
 //
 // Beats in:  the frame, HEIGHT x WIDTH pixels of GROUPS * TILES beats of LANES channels.
-// Beats out: (output row, output column, group, tap group, tile); a beat holds TAP_ROWS * TAP_COLUMNS taps of LANES channels,
-//            element = tap * LANES + channel. Taps outside the frame have the value PAD_VALUE.
-// Steps:     one input beat and one output beat at most per step. While output row r is written, rows are read up to the
-//            last one its windows touch; so reading runs ahead within these rows only. An output beat is written when all
-//            its pixels have been read in earlier steps. The last output row also reads what is left of the frame.
-//            STEPS is the exact number of steps: max(beats in, beats out) and a few per row, II = 1.
-// Memory:    a ring of the EXTENT_ROWS rows that a window covers. Rows are banks when a beat holds taps of several rows,
-//            columns when it holds taps of several columns, so that each bank is read at one address per step.
-//            Reading and writing never meet: a row's place in the ring is taken by the row EXTENT_ROWS further down, which
-//            is not read before the next output row has begun.
+// Beats out: (output row, output column, group, tap group, tile); a beat holds TAP_ROWS * TAP_COLUMNS taps of LANES
+//            channels, element = tap * LANES + channel. Taps outside the frame have the value PAD_VALUE.
+// Steps:     one input beat and one output beat at most per step (II = 1). While output row r is written, rows are read
+//            up to the last one its windows touch; so reading runs ahead within these rows only. An output beat is
+//            written when all its pixels have been read in earlier steps. The last output row also reads what is left
+//            of the frame. STEPS is the exact number of steps: max(beats in, beats out) and a few per output row.
+// Memory:    a ring of the EXTENT_ROWS rows that a window covers. Rows are banks when a beat holds taps of several
+//            rows, columns when it holds taps of several columns: each bank is read at one address per step.
+//            What windows still need is never overwritten: a row's place in the ring is taken by the row EXTENT_ROWS
+//            further down, which is not read before the next output row has begun.
 // Widths:    elements are only moved.
 #ifndef HLSGEN_WINDOW_HPP
 #define HLSGEN_WINDOW_HPP
@@ -44,7 +44,8 @@ void window(hls::stream<vec<typename Config::type_t, Config::LANES> >& in,
   const int FIRST_BANK = (COLUMN_BANKS - Config::PAD_LEFT % COLUMN_BANKS) % COLUMN_BANKS;
   const int FIRST_QUOTIENT = -((Config::PAD_LEFT + COLUMN_BANKS - 1) / COLUMN_BANKS);
   CONSUMES(in, Config::HEIGHT * Config::WIDTH * PIXEL_BEATS);
-  PRODUCES(out, Config::OUTPUT_ROWS * Config::OUTPUT_COLUMNS * PIXEL_BEATS * Config::TAP_GROUP_ROWS * Config::TAP_GROUP_COLUMNS);
+  const int WINDOW_BEATS = PIXEL_BEATS * Config::TAP_GROUP_ROWS * Config::TAP_GROUP_COLUMNS;
+  PRODUCES(out, Config::OUTPUT_ROWS * Config::OUTPUT_COLUMNS * WINDOW_BEATS);
 
   type_t ring[ROW_BANKS][COLUMN_BANKS][DEPTH][LANES];
 #pragma HLS ARRAY_PARTITION variable=ring complete dim=1

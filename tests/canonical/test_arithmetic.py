@@ -33,7 +33,7 @@ def test_doubles_equal_the_exact_function_on_every_value(rounding: Rounding) -> 
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_value_beside_a_tie_is_moved_off_it(side: int) -> None:
-    """x = 3 lies 2**-60 from a tie: nothing float64 could tell, so the constant must move for the result to be right."""
+    """x = 3 lies 2**-60 from a tie: more than float64 can tell, so the constant must move."""
     tiny = Fraction(side, 2**60)
     reference = affine(Fraction(1, 3), Fraction(1, 2) + tiny, Rounding.HALF_EVEN)
     plain = arithmetic.Doubles(*reference.float64_constants())

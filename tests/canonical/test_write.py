@@ -85,7 +85,7 @@ def layer(
     """A convolution (size x size frames) and a QLinear requantization."""
     channels = weight.shape[3] * groups
     kernel = (weight.shape[1], weight.shape[2])
-    geometry = Geometry(kernel, pads=tuple(k // 2 for k in kernel * 2))  # type: ignore[arg-type]
+    geometry = Geometry(kernel, pads=tuple(k // 2 for k in kernel * 2))
     shape = (*geometry.output(size, size), len(weight))
     tensors = {"x": Tensor("x", (size, size, channels), source, source.min, source.max)}
     conv = Conv("conv", ("x",), "acc", geometry, weight, np.full(len(weight), bias), groups, zero_point)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class GraphBuilder:
         shape = (int(self.rng.integers(1, 9)), int(self.rng.integers(1, 9)), int(self.rng.integers(1, 6)))
         self.input = self.tensor("input", shape, self.choose(*BYTES, *BYTES, *NARROW, *WIDE))
 
-    def choose(self, *options):  # type: ignore[no-untyped-def]
+    def choose(self, *options: Any) -> Any:
         return options[int(self.rng.integers(len(options)))]
 
     def chance(self, probability: float) -> bool:
@@ -192,7 +193,7 @@ class GraphBuilder:
 
         def scale(t: Tensor) -> IntArray:
             spread = (type.max - type.min) / max(abs(t.lo), t.hi)
-            return np.rint(self.rng.normal(size=count) * spread * 2**shift).astype(np.int64)
+            return np.asarray(np.rint(self.rng.normal(size=count) * spread * 2**shift), np.int64)
 
         constant = np.rint(self.rng.normal(size=count) * 2**shift).astype(np.int64)
         rounding = self.choose(*(r for r in Rounding if r is not Rounding.SIGN))

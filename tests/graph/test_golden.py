@@ -187,7 +187,7 @@ def test_predict_runs_host_parts_in_onnx_layout() -> None:
     }
     reference = QLinearReference(np.array([0.5], np.float32), 10, 0, 255)
     constants = {"s": np.float32(0.25), "z": np.array(-3, np.int8), "t": np.float32(2), "u": np.array(10, np.uint8)}
-    shapes = {name: (4, 2, 3) for name in ("in", "x", "y", "out")}
+    shapes = dict.fromkeys(("in", "x", "y", "out"), (4, 2, 3))
     planar = Layout.planar(4, 2, 3)
     graph = Graph(
         name="host",

@@ -145,7 +145,7 @@ def runtime(op_type: str, inputs: list[Any], attributes: dict[str, Any], domain:
     """ONNX Runtime on one node; arrays without a batch axis are constants."""
     names = [f"i{k}" if array is not None else "" for k, array in enumerate(inputs)]
     arrays = {name: np.asarray(array) for name, array in zip(names, inputs, strict=True) if name}
-    extra = {"opset": 13} if op_type == "QLinearSoftmax" else {}
+    extra: dict[str, Any] = {"opset": 13} if op_type == "QLinearSoftmax" else {}
     results = [f"o{k}" for k in range(outputs)]
     node = helper.make_node(op_type, names, results, domain=domain, **attributes, **extra)
     infos = [helper.make_tensor_value_info("i0", helper.np_dtype_to_tensor_dtype(arrays["i0"].dtype), inputs[0].shape)]

@@ -117,7 +117,7 @@ def test_damaged_folders_are_named(tmp_path: Path) -> None:
 
 
 def test_values_without_a_form_are_refused() -> None:
-    with pytest.raises(TypeError, match="graph.notes: cannot store a bytes"):
+    with pytest.raises(TypeError, match=r"graph\.notes: cannot store a bytes"):
         store._encode(b"", "graph.notes", {})
 
 

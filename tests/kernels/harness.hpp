@@ -26,7 +26,8 @@ inline Values take(size_t count) {
 
 inline void give(const Values& values) {
   if (values.empty()) return;  // fwrite must not be given a null pointer
-  if (fwrite(values.data(), sizeof(int64_t), values.size(), stdout) != values.size()) throw sim::Error("harness: no output");
+  const size_t written = fwrite(values.data(), sizeof(int64_t), values.size(), stdout);
+  if (written != values.size()) throw sim::Error("harness: output cannot be written");
 }
 
 template <class T, int LANES>

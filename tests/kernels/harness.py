@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the C++ did: output beats; ``reads[image, beat of output 0, input]``; TLAST of all AXI output beats, flat."""
+    """What the C++ did: output beats, ``reads[image, beat of output 0, input]``, and TLAST of all AXI output beats."""
 
     outputs: tuple[Beats, ...]
     reads: npt.NDArray[np.int64]

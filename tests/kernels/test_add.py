@@ -48,8 +48,7 @@ def linear(rounding: Rounding, drop: int, shift: int, a: QuantType, b: QuantType
 def floats() -> list[QLinearAddReference]:
     """Sums that need float32 arithmetic: ties of thirds, sixths, fifths."""
     ratios = ((1 / 6, 5 / 6, 11 / 6), (1 / 10, 7 / 10, -3.3), (5 / 6, 1, 0.25))
-    references = [QLinearAddReference(*map(np.float32, ratio), -128, 127) for ratio in ratios]  # type: ignore[arg-type]
-    return references
+    return [QLinearAddReference(np.float32(a), np.float32(b), np.float32(c), -128, 127) for a, b, c in ratios]
 
 
 LINEAR = [

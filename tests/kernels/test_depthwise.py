@@ -63,7 +63,7 @@ def straightforward(kernel: Depthwise, beats: IntArray) -> IntArray:
     for (image, pixel, tile, tap_group, tap, lane), x in np.ndenumerate(split):
         channel = tile * kernel.pe + lane
         acc[image, pixel, channel] += int(x) * int(kernel.weights[channel, tap_group * kernel.taps + tap])
-    return acc.astype(np.int64).reshape(len(beats), -1, kernel.pe)
+    return np.asarray(acc, np.int64).reshape(len(beats), -1, kernel.pe)
 
 
 @pytest.mark.parametrize("mode", Mode)

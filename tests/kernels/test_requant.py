@@ -94,7 +94,8 @@ def scales() -> list[Case]:
     for rounding in Rounding:
         for scale in ("dyadic", "small ratio", "float32 ratio"):
             problem = affine(rng, scale, rounding)
-            if problem.reference.hi[0] < 1 << 15:  # type: ignore[union-attr]
+            assert isinstance(problem.reference, AffineReference)
+            if problem.reference.hi[0] < 1 << 15:
                 cases.append(make(problem, "scale", output_type=BIPOLAR if rounding is Rounding.SIGN else None))
     ties = AffineReference((Fraction(-7, 36), Fraction(1, 6)), (Fraction(1, 2),), Rounding.HALF_EVEN, 3, (-99,), (99,))
     cases.append(make(Problem(ties, np.full(2, -300), np.full(2, 300)), "scale", 2))

@@ -51,13 +51,13 @@ def test_bytes_of_a_golden_vector() -> None:
     def hex_words(values: list[int], type: QuantType, axi_bits: int = 32) -> str:
         return words_from_frames(np.array([values]), type, axi_bits).astype(np.uint8).tobytes().hex()
 
-    assert hex_words([1, -1, 127, -128, 5], INT8) == "01ff7f80" "05000000"
+    assert hex_words([1, -1, 127, -128, 5], INT8) == "01ff7f8005000000"
     assert hex_words([1, 2, 3, 15, 9], QuantType(4, False)) == "21f30900"
     assert hex_words([-4, 3, -1], QuantType(3, True)) == "3c0f0000"  # sign-extended to 4 bits
     assert hex_words([1, -1, -1, 1, 1, 1, 1, 1, 1], BIPOLAR) == "f9010000"
     assert hex_words([1, -2, -1], QuantType(2, True)) == "39000000"
     assert hex_words([-2], QuantType(12, True)) == "feff0000"
-    assert hex_words([0x1234, -2], QuantType(17, True)) == "34120000" "feffffff"
+    assert hex_words([0x1234, -2], QuantType(17, True)) == "34120000feffffff"
     assert hex_words([-2], QuantType(40, True), 64) == "feffffffffffffff"
 
 

@@ -76,7 +76,7 @@ def straightforward(kernel: Window, beats: IntArray) -> IntArray:
                 for group in range(kernel.groups):
                     for taps in tap_groups:
                         for tile in range(group * per_group, (group + 1) * per_group, kernel.lanes):
-                            beat = []
+                            beat: list[int] = []
                             for kh, kw in taps:
                                 y = oy * geometry.strides[0] + kh * geometry.dilations[0] - geometry.pads[0]
                                 x = ox * geometry.strides[1] + kw * geometry.dilations[1] - geometry.pads[1]
@@ -154,8 +154,7 @@ def test_reads_of_a_large_frame_take_milliseconds() -> None:
     ],
 )
 def test_illegal_parameters_are_named(changes: dict[str, object], message: str) -> None:
-    parameters: dict[str, object] = {
-        "frame": (5, 5, 4), "geometry": Geometry((3, 3)), "pad_value": 0, "lanes": 1, "taps": 9, "groups": 1, "type": INT8
-    }
+    parameters: dict[str, object] = {"frame": (5, 5, 4), "geometry": Geometry((3, 3)), "type": INT8}
+    parameters |= {"pad_value": 0, "lanes": 1, "taps": 9, "groups": 1}
     with pytest.raises(ValueError, match=re.escape(message)):
         Window(**(parameters | changes))  # type: ignore[arg-type]

@@ -68,9 +68,10 @@ def test_random_text(texts: list[str]) -> None:
 def test_readable_names_stay_readable() -> None:
     assert name_all(["model/conv1/Conv2D", "model/conv2/Conv2D"]) == ["conv1_conv2d", "conv2_conv2d"]
     assert name_all(["/layer1/layer1.0/conv/Conv", "/layer1/layer1.1/conv/Conv"]) == [
-        "layer1_0_conv_conv",
-        "layer1_1_conv_conv",
+        "layer1_0_conv",
+        "layer1_1_conv",
     ]
+    assert name_all(["/stem/Conv", "/layer1/layer1.0/conv/Conv"]) == ["stem_conv", "layer1_0_conv"]
     assert name_all(["a/b", "a/b"]) == ["b", "b_2"]
     assert name_all(["dense"]) == ["dense"]
 

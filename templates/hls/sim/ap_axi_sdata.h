@@ -1,5 +1,5 @@
-// AXI4-Stream beat for C simulation, with the fields of AMD's ap_axiu that the kernels use. For synthesis AMD's header of
-// the same name takes this one's place.
+// AXI4-Stream beat for C simulation, with the fields of AMD's ap_axiu that the kernels use. For synthesis AMD's header
+// of the same name takes this one's place.
 #ifndef HLSGEN_SIM_AP_AXI_SDATA_H
 #define HLSGEN_SIM_AP_AXI_SDATA_H
 

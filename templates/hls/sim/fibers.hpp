@@ -1,5 +1,5 @@
-// Processes of a dataflow region as fibers: they run one at a time and change over only where a stream is empty or full.
-// Simulation with -DHLSGEN_BOUNDED only.
+// Processes of a dataflow region as fibers: they run one at a time and change over only where a stream is empty or
+// full. Simulation with -DHLSGEN_BOUNDED only.
 //
 //   hlsgen::sim::scheduler().images = 2;   // each process runs this often, so that images overlap as in hardware
 //   accel(s_axis, m_axis);                 // PROCESS(...) spawns, run_processes() at the end of the region runs

@@ -1,8 +1,8 @@
 // hls::stream for C simulation: the part of AMD's interface that the kernels use, plus what AMD's hides.
 //
 // - Unbounded (default): a contiguous buffer, fast. Reading an empty stream is an error that names it.
-// - Bounded (-DHLSGEN_BOUNDED): a stream holds at most its depth in beats. Whoever would read an empty or write a full one
-//   lets another process run (fibers.hpp); when none can go on, that is a deadlock, reported with the streams' names.
+// - Bounded (-DHLSGEN_BOUNDED): a stream holds at most its depth in beats. Whoever would read an empty or write a full
+//   one lets another process run (fibers.hpp); when none can go on, that is a deadlock, reported with the streams' names.
 // - Beats are counted; what is left in a stream when it is destroyed is recorded; elements can be compared or recorded
 //   (tap.hpp).
 // For synthesis AMD's header of the same name takes this one's place.

@@ -1,10 +1,10 @@
 // What a testbench may ask of a stream, by the stream's name, and what it learns about it. Simulation only.
 //
 //   hlsgen::sim::Tap& tap = hlsgen::sim::tap("conv1_out");   // before the design's function is called
-//   tap.depth = 64;                        // beats the stream holds in bounded simulation (2 unless set, as in HLS; 0: no limit)
-//   tap.expect(values, count, 1);          // compare every element written with these signed integers of 1, 2, 4 or 8 bytes
-//   tap.record = true;                     // append every element written to tap.recorded
-//   tap.on_write = [&]() { ... };          // called before each write
+//   tap.depth = 64;                  // beats it holds in bounded simulation (2 unless set, as in HLS; 0: no limit)
+//   tap.expect(values, count, 1);    // compare every element written with these signed integers of 1, 2, 4 or 8 bytes
+//   tap.record = true;               // append every element written to tap.recorded
+//   tap.on_write = [&]() { ... };    // called before each write
 //   accel(s_axis, m_axis);
 //   tap.beats, tap.max_occupancy, tap.leftover, tap.mismatches, tap.first, tap.missing()
 //
@@ -54,7 +54,8 @@ class Tap {
   bool record = false;
   std::function<void()> on_write;
 
-  // Compare with `count` elements at `values`, signed little-endian integers of `bytes` bytes. The memory stays the caller's.
+  // Compare with `count` elements at `values`, signed little-endian integers of `bytes` bytes. The memory stays the
+  // caller's.
   void expect(const void* values, size_t count, int bytes) {
     expected_ = static_cast<const unsigned char*>(values);
     expected_count_ = count;
