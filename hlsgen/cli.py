@@ -109,7 +109,7 @@ def build(
     ] = None,
     samples: Annotated[
         Path | None,
-        typer.Option("--samples", help="Images to verify with (.npz or .npy). Default: made-up ones."),
+        typer.Option("--samples", help="Images to verify with (.npz or .npy), besides made-up ones."),
     ] = None,
     verify: Annotated[
         VerifyChoice,

@@ -183,7 +183,7 @@ def build(
     """Build the accelerator of ``model`` into the folder ``output`` (default: ``build/<model>``).
 
     ``board``: name, path of a YAML file, or Board. ``clock``: MHz, rounded down to what the board can make. ``plan``: a
-    plan.yaml with the foldings (default: the smallest). ``samples``: images to verify with (default: made-up ones).
+    plan.yaml with the foldings (default: the smallest). ``samples``: images to verify with, besides made-up ones.
     ``first``: do this step and later ones again, taking the earlier ones from an unfinished or finished build of the
     same inputs; ``last``: stop after this step and keep what is done for the next call.
 
@@ -307,8 +307,9 @@ def _csim(job: _Job) -> list[str]:
     lines = ["not verified (--verify none)"]
     if job.options.verify is Verify.CSIM:
         graph = job.artifacts.graph
-        given = job.options.samples
-        feeds = samples.made_up(graph) if given is None else samples.read(given, graph)
+        feeds = samples.made_up(graph)
+        if job.options.samples is not None:
+            feeds = samples.joined(samples.read(job.options.samples, graph), feeds)
         original = job.options.model if isinstance(job.options.model, Path) else None
         verification = verify_build(graph, job.artifacts.design, job.folder, feeds, original)
         report, lines = verification.as_dict(), verification.lines()

@@ -41,6 +41,11 @@ def read(path: Path, graph: Graph) -> dict[str, Array]:
     return {name: np.ascontiguousarray(cast)}
 
 
+def joined(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
+    """The images of both, one after the other."""
+    return {name: np.concatenate([array, second[name]]) for name, array in first.items()}
+
+
 def write(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write ``arrays`` to the .npz file ``path``. Raises OptionError when that is not possible."""
     if path.suffix != ".npz":

@@ -10,7 +10,9 @@ import pytest
 
 import hlsgen
 from hlsgen import frontend, pipeline
+from hlsgen.emit.hls import write as write_hls
 from hlsgen.errors import OptionError, VerificationError
+from hlsgen.graph.host import Array
 from hlsgen.pipeline import Build, Step
 from tests.conftest import EXAMPLES
 
@@ -18,7 +20,7 @@ DIGITS = EXAMPLES / "digits_qdq.onnx"
 QOP = EXAMPLES / "digits_qop.onnx"
 
 
-def images(count: int = 5) -> np.ndarray:  # type: ignore[type-arg]
+def images(count: int = 5) -> Array:
     with np.load(EXAMPLES / "digits_samples.npz") as samples:
         return np.asarray(samples["image"][:count])
 
@@ -183,7 +185,7 @@ def test_a_wrong_weight_in_the_cpp_is_found_and_nothing_is_delivered(
     plain: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def spoil(design: object, folder: Path) -> None:
-        write(design, folder)  # type: ignore[arg-type]
+        write_hls(design, folder)  # type: ignore[arg-type]
         params = max((folder / "params").iterdir(), key=lambda path: path.stat().st_size)
         lines = params.read_text().splitlines()
         row = next(i for i, line in enumerate(lines) if line.startswith("  ") and line.endswith(","))
@@ -191,7 +193,6 @@ def test_a_wrong_weight_in_the_cpp_is_found_and_nothing_is_delivered(
         lines[row] = f"  {-int(first) or 1},{rest}"
         params.write_text("\n".join(lines) + "\n")
 
-    write = pipeline.write_hls
     monkeypatch.setattr(pipeline, "write_hls", spoil)
     target = tmp_path / "out"
     with pytest.raises(VerificationError, match=r"stream .* of the C simulation differ from golden"):

@@ -26,7 +26,7 @@ from hlsgen.graph.reference import (
     Rounding,
     TableReference,
 )
-from hlsgen.graph.types import IntArray, QuantType
+from hlsgen.graph.types import IntArray
 
 TIE = 1e-4
 """How near a rounding boundary, in output LSB, float32 arithmetic may be expected to fall on its other side.
@@ -216,9 +216,10 @@ class _Judge:
         real, rounding = self._real(tensor)
         distance = _distance(real, rounding, expected, seen.frames)
         near = distance <= np.maximum(TIE, np.abs(real) * _WIDE_TIE)
-        type = self.graph.tensors[tensor].type
-        step = np.abs(expected.astype(np.int64) - seen.frames) == _step(type)
-        explained = different & seen.whole & step & near
+        # two of a bipolar tensor's values are the two it has
+        apart = 2 if self.graph.tensors[tensor].type.bipolar else 1
+        neighbours = np.abs(expected.astype(np.int64) - seen.frames) == apart
+        explained = different & seen.whole & neighbours & near
         farthest = float(distance[explained].max(initial=0.0))
         return TieCheck(name, expected.size, int(explained.sum()), int((different & ~explained).sum()), farthest)
 
@@ -274,11 +275,6 @@ def _distance(
         return np.abs(real - (lower + 0.5))
     # directed modes change at whole numbers: at the upper one or at the lower one
     return np.asarray(np.minimum(np.abs(real - lower), np.abs(real - (lower + 1))))
-
-
-def _step(type: QuantType) -> int:
-    """Difference of two neighbouring values."""
-    return 2 if type.bipolar else 1
 
 
 def _check_input(graph: Graph, name: str, seen: _Seen, entering: IntArray, feeds: Mapping[str, Array]) -> TieCheck:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hlsgen.errors import UnsupportedError
+from hlsgen.errors import ModelError, UnsupportedError
 from hlsgen.frontend import closing
 from hlsgen.frontend.builder import GraphBuilder
 from hlsgen.frontend.constants import constant_value, evaluate
@@ -99,7 +99,14 @@ class Tracer:
         """Trace all nodes and return the graph. Raises UnsupportedError naming the node that has no place."""
         for position, node in enumerate(self.model.nodes):
             self._position = position
-            self._visit(node)
+            try:
+                self._visit(node)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # attributes and constants of a damaged file may be anything; nothing checks them all beforehand
+                raise ModelError(
+                    f"{node} makes no sense ({type(error).__name__}: {error}). The file may be damaged; export it "
+                    "again. If onnx.checker accepts it, please report it."
+                ) from error
         if not self.heavy or self.graph_input is None:
             raise UnsupportedError(self._nothing_to_build())
         for name in self.model.outputs:

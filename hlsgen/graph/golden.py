@@ -33,6 +33,9 @@ _CHUNK_BYTES = 1 << 19
 _WINDOW_BYTES = 1 << 20
 """Aim for one block of unrolled windows, which BLAS reads right after it was written."""
 
+_BLOCK_ELEMENTS = 1 << 15
+"""Elements of a tensor to take at once through functions of many steps."""
+
 
 def run(
     graph: Graph,
@@ -250,11 +253,23 @@ def _sum_pool(op: SumPool, source: Tensor) -> Step:
     return step
 
 
+def _in_blocks(evaluate: Step, channels: int) -> Step:
+    """An elementwise function of frames, block by block: its intermediate results then stay in the cache."""
+    block = max(1, _BLOCK_ELEMENTS // channels)
+
+    def step(*inputs: Exact) -> Exact:
+        rows = [x.reshape(-1, channels) for x in inputs]
+        parts = [evaluate(*(r[i : i + block] for r in rows)) for i in range(0, len(rows[0]), block)]
+        return np.concatenate(parts).reshape(inputs[0].shape)
+
+    return step
+
+
 def _requantize(op: Requantize, target: Tensor) -> Step:
     reference = op.reference
-    if not isinstance(reference, QLinearReference):
-        return reference.evaluate
     height, width, channels = target.shape
+    if not isinstance(reference, QLinearReference):
+        return _in_blocks(reference.evaluate, channels)
     # a whole row of the frame per inner loop, as in _add_per_channel
     multiplier = np.tile(np.broadcast_to(reference.multiplier, channels), width)
     by_row = dataclasses.replace(reference, multiplier=multiplier)
@@ -268,7 +283,7 @@ def _requantize(op: Requantize, target: Tensor) -> Step:
 def _join(op: Join, inputs: list[Tensor]) -> Step:
     reference = op.reference
     if not isinstance(reference, QLinearAddReference):
-        return reference.evaluate
+        return _in_blocks(reference.evaluate, inputs[0].shape[2])
     a, b = (tensor.type for tensor in inputs)
     table = reference.table(a, b)
     stride = table.shape[1]

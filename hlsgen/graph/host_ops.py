@@ -55,9 +55,9 @@ def _quantize_linear(inputs: list[Any], attributes: Attributes) -> list[Array]:
     name = ELEMENT_TYPES[attributes["output_dtype"]] if attributes.get("output_dtype") else name
     lo, hi = integer_range(name)
     axis = attributes.get("axis", 1)
-    offset = 0 if zero_point is None else _per_axis(zero_point.astype(np.int64), x.ndim, axis)
+    offset = np.zeros((), np.float32) if zero_point is None else _per_axis(zero_point.astype(np.float32), x.ndim, axis)
     real = np.rint(x.astype(np.float32) / _per_axis(scale, x.ndim, axis))
-    # the bounds fit 24 bits for every quantized type, so that float32 holds the sum exactly once it is clipped
+    # at most 16 bits: float32 holds zero points, bounds and clipped sums exactly
     return [(np.clip(real, lo - offset, hi - offset) + offset).astype(storage(name))]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -156,13 +157,21 @@ class AffineReference:
 
     def exact_in_float64(self, magnitude: int) -> bool:
         """Whether ``unrounded`` is free of rounding for every |x| <= magnitude: dyadic constants, sums below 2**53."""
-        channels = max(len(self.scale), len(self.offset))
-        for c in range(channels):
+        return magnitude <= self._exact_reach
+
+    @cached_property
+    def _exact_reach(self) -> int:
+        """Largest |x| for which no channel's sum rounds in float64; -1 if a constant is not dyadic."""
+        reach = 1 << 62
+        for c in range(max(len(self.scale), len(self.offset))):
             scale, offset = self.scale[c % len(self.scale)], self.offset[c % len(self.offset)]
             common = _lcm(scale.denominator, offset.denominator)
-            if common & (common - 1) or abs(scale * common) * magnitude + abs(offset * common) >= 1 << 53:
-                return False
-        return True
+            room = (1 << 53) - 1 - abs(int(offset * common))
+            if common & (common - 1) or room < 0:
+                return -1
+            if scale:
+                reach = min(reach, room // abs(int(scale * common)))
+        return reach
 
     def unrounded(self, x: IntArray) -> Float64Array:
         """``(x * numerator + constant) / denominator`` in float64, the operations canonical.onnx performs."""
@@ -174,6 +183,10 @@ class AffineReference:
 
         Exact rationals are used where they fit 53 bits; otherwise scale and offset are rounded to float64 over 1.
         """
+        return self._float64_constants
+
+    @cached_property
+    def _float64_constants(self) -> tuple[Float64Array, Float64Array, Float64Array]:
         channels = max(len(self.scale), len(self.offset))
         out = np.empty((3, channels))
         for c in range(channels):

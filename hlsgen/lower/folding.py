@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from hlsgen.exact.units import Unit
-from hlsgen.graph.graph import Graph, Tensor
+from hlsgen.graph.graph import Graph
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Requantize, SumPool
 from hlsgen.graph.types import BIPOLAR, INT8, IntArray, QuantType
 from hlsgen.kernels.base import divisors
@@ -46,11 +46,14 @@ class Foldings(Protocol):
         """The folding of the layer with this identifier."""
 
 
-def legal(layer: Layer, graph: Graph, units: Units | None = None) -> dict[str, tuple[int | str, ...]]:
+def legal(
+    layer: Layer, graph: Graph, types: Mapping[str, QuantType], units: Units | None = None
+) -> dict[str, tuple[int | str, ...]]:
     """The fields of ``Folding`` that the layer has, each with its legal values in ascending order of size.
 
-    Every combination is legal but an odd ``pe`` with ``dsp2``. Numbers are divisors of what they divide up, so that no
-    lane ever idles. ``units`` adds the names of the exact units; without it the field ``unit`` is left out.
+    ``types``: ``stream_types(graph)``. ``units`` adds the names of the exact units; without it the field ``unit`` is
+    left out. Every combination is legal but an odd ``pe`` with ``dsp2``. Numbers are divisors of what they divide up,
+    so that no lane ever idles.
     """
     op = layer.op
     source = graph.tensors[op.inputs[0]]
@@ -61,7 +64,7 @@ def legal(layer: Layer, graph: Graph, units: Units | None = None) -> dict[str, t
             if not is_depthwise(op):
                 fields["lanes"] = tuple(divisors(op.weight.shape[-1]))
             fields["taps"] = _taps(op.geometry, needs_window(op.geometry, source.shape, op.groups > 1))
-            fields["mac"] = tuple(mac.name.lower() for mac in macs(op, source))
+            fields["mac"] = tuple(mac.name.lower() for mac in macs(op, types[source.name]))
         case MaxPool() | SumPool():
             fields["lanes"] = tuple(divisors(source.shape[2]))
             fields["taps"] = _taps(op.geometry, needs_window(op.geometry, source.shape, by_channel=False))
@@ -78,13 +81,13 @@ def legal(layer: Layer, graph: Graph, units: Units | None = None) -> dict[str, t
     return fields
 
 
-def macs(conv: Conv, source: Tensor) -> tuple[Mac, ...]:
-    """The multipliers a MAC layer may use, the natural one first.
+def macs(conv: Conv, type: QuantType) -> tuple[Mac, ...]:
+    """The multipliers a MAC layer may use for a stream of ``type``, the natural one first.
 
     XNOR where both operands are bipolar; otherwise a DSP for products of more than 4 by 4 bits, LUTs below. ``DSP2``
     computes pairs of outputs that share their inputs, so it needs an even ``pe`` and is none for depthwise layers.
     """
-    input_type = padded_type(source.type, conv.geometry, conv.zero_point)
+    input_type = padded_type(type, conv.geometry, conv.zero_point)
     weights = weight_type(conv, Mac.LUT)
     if input_type.bipolar and weights.bipolar:
         return (Mac.XNOR, Mac.LUT)

@@ -130,7 +130,7 @@ class _Lowering:
         groups = source.shape[2] // lanes if depthwise else op.groups
         stream, taps = self._windows(op, op.geometry, op.zero_point, lanes, folding.taps, groups, op.groups > 1)
         input_type = self.design.streams[stream].spec.type
-        mac = folding.mac or macs(op, source)[0]
+        mac = folding.mac or macs(op, self.types[source.name])[0]
         weights_type = weight_type(op, mac)
         height, width, count = self.graph.tensors[op.output].shape
         kernel: Kernel

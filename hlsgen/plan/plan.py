@@ -16,6 +16,7 @@ from hlsgen.lower.design import Design
 from hlsgen.lower.folding import Folding, Units, legal
 from hlsgen.lower.layers import describe, layers
 from hlsgen.lower.names import printable
+from hlsgen.lower.types import stream_types
 
 VERSION = 1
 
@@ -73,9 +74,9 @@ def smallest(graph: Graph, units: Units | None = None) -> Plan:
 
     With ``units`` each closing function names its cheapest exact unit; without, that choice is left to ``lower``.
     """
-    entries = {}
+    entries, types = {}, stream_types(graph)
     for layer in layers(graph):
-        first = {name: values[0] for name, values in legal(layer, graph, units).items()}
+        first = {name: values[0] for name, values in legal(layer, graph, types, units).items()}
         notes = {"about": describe(layer, graph), "node": printable(layer.op.name)}
         entries[layer.name] = LayerPlan.model_validate({**notes, **first})
     return Plan(layers=entries)
@@ -86,7 +87,8 @@ def check(plan: Plan, graph: Graph, units: Units) -> None:
 
     The message names the layer, the value and the legal ones.
     """
-    known = {layer.name: legal(layer, graph, units) for layer in layers(graph)}
+    types = stream_types(graph)
+    known = {layer.name: legal(layer, graph, types, units) for layer in layers(graph)}
     for name in plan.layers:
         if name not in known:
             raise PlanError(f"The plan has a layer {_quote(name)} that the model does not have. {_layers(known)}")

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,12 +22,12 @@ from hlsgen.lower.design import Design
 
 Types = Literal["native", "ap"]
 
-FLAGS = ("-std=c++14", "-O3", "-march=native", "-fwrapv", "-w")
+FLAGS = ("-std=c++14", "-march=native", "-fwrapv", "-w")
 OLDEST = 9
 """Oldest major version of g++ that is known to compile the simulation."""
 
-_TAIL = 12
-"""Lines of a compiler's messages that an error shows."""
+_LINES = 12
+"""Lines of a program's messages that an error shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,18 +59,29 @@ def compile(hls_folder: Path, types: Types = "native", bounded: bool = False) ->
         return program
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        built = Path(work) / "testbench"
-        command = [compiler.path, *flags, *includes, "top.cpp", "testbench.cpp", "-o", str(built)]
-        completed = subprocess.run(
-            command, cwd=hls_folder, capture_output=True, text=True, errors="replace", check=False
+        objects = [f"{work}/top.o", f"{work}/testbench.o"]
+        _build(
+            [
+                [compiler.path, *flags, "-O3", *includes, "-c", "top.cpp", "-o", objects[0]],
+                [compiler.path, *flags, "-O1", *includes, "-c", "testbench.cpp", "-o", objects[1]],
+            ],
+            hls_folder,
         )
-        if completed.returncode != 0:
-            raise ToolError(
-                f"g++ ({compiler.version}) does not compile the C simulation in {hls_folder}. "
-                f"The last lines of its messages:\n{_tail(completed.stderr)}"
-            )
-        built.replace(program)  # atomic, should two runs compile the same
+        _build([[compiler.path, *objects, "-o", f"{work}/testbench"]], hls_folder)
+        Path(work, "testbench").replace(program)  # atomic, should two runs compile the same
     return program
+
+
+def _build(commands: Sequence[Sequence[str]], folder: Path) -> None:
+    """Run commands of the compiler at the same time, in ``folder``. Raises ToolError with its errors if one fails."""
+    running = [
+        subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, errors="replace")
+        for command in commands
+    ]
+    messages = [process.communicate()[1] for process in running]
+    for process, message in zip(running, messages, strict=True):
+        if process.returncode != 0:
+            raise ToolError(f"g++ does not compile the C simulation in {folder}. It says:\n{_compiler_errors(message)}")
 
 
 def run(
@@ -160,9 +171,18 @@ def _execute(program: Path, options: list[str]) -> None:
     if completed.returncode < 0:
         raise VerificationError(f"The C simulation {program.name} was ended by signal {-completed.returncode}.")
     if completed.returncode != 0:
-        raise VerificationError(f"The C simulation {program.name} found an error:\n{_tail(completed.stderr)}")
+        raise VerificationError(f"The C simulation {program.name} found an error:\n{_first_lines(completed.stderr)}")
 
 
-def _tail(text: str) -> str:
+def _first_lines(text: str) -> str:
+    """The testbench reports streams in dataflow order, so the first line is nearest to the cause."""
     lines = text.strip().splitlines()
-    return "\n".join(lines[-_TAIL:])
+    more = [f"({len(lines) - _LINES} more lines)"] if len(lines) > _LINES else []
+    return "\n".join([*lines[:_LINES], *more])
+
+
+def _compiler_errors(text: str) -> str:
+    """The lines with errors; without any, the end of the messages."""
+    lines = text.strip().splitlines()
+    errors = [line for line in lines if "error" in line]
+    return "\n".join(errors[:_LINES] or lines[-_LINES:])

@@ -37,7 +37,7 @@ inline void write_last(const Beat& beat, hls::stream<Beat>&, More&... more) {
   write_last(beat, more...);
 }
 
-#ifndef __SYNTHESIS__
+#ifdef HLSGEN_SIM_HLS_STREAM_H
 // What stream number `index` of the kernel's arguments owes.
 template <class Config>
 inline sim::Due concat_due(const sim::Channel& channel, int index) {
@@ -49,7 +49,7 @@ inline sim::Due concat_due(const sim::Channel& channel, int index) {
 // Arguments: the inputs in order, then the output.
 template <class Config, class... Streams>
 void concat(Streams&... streams) {
-#ifndef __SYNTHESIS__
+#ifdef HLSGEN_SIM_HLS_STREAM_H
   int index = 0;
   const sim::Due dues[] = {concat_due<Config>(streams, index++)...};
   (void)dues;

@@ -17,7 +17,8 @@ struct mac {
   template <class Acc, class X, class W>
   static void add(Acc& sum, const X& x, const W& w) {
 #pragma HLS INLINE
-    const auto product = multiply(operand<INPUT_BIPOLAR>::of(x), operand<WEIGHT_BIPOLAR>::of(w));
+    const auto factor = operand<WEIGHT_BIPOLAR>::of(w);
+    const auto product = widen<decltype(factor)>(operand<INPUT_BIPOLAR>::of(x)) * factor;
 #pragma HLS BIND_OP variable=product op=mul impl=dsp
     sum += product;
   }
@@ -28,7 +29,8 @@ struct mac<MAC_LUT, INPUT_BIPOLAR, WEIGHT_BIPOLAR> {
   template <class Acc, class X, class W>
   static void add(Acc& sum, const X& x, const W& w) {
 #pragma HLS INLINE
-    const auto product = multiply(operand<INPUT_BIPOLAR>::of(x), operand<WEIGHT_BIPOLAR>::of(w));
+    const auto factor = operand<WEIGHT_BIPOLAR>::of(w);
+    const auto product = widen<decltype(factor)>(operand<INPUT_BIPOLAR>::of(x)) * factor;
 #pragma HLS BIND_OP variable=product op=mul impl=fabric
     sum += product;
   }

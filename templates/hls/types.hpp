@@ -2,7 +2,7 @@
 //
 // Kernels are written over aliases so that one source serves three compilers:
 //   synthesis (__SYNTHESIS__)    sint<W>, uint<W> are ap_int<W>, ap_uint<W>; streams are AMD's
-//   simulation with -DHLSGEN_AP  the same ap_int types, streams from sim/: what synthesis will see, slowly
+//   simulation with -DHLSGEN_AP  the same ap_int types, streams from sim/ (or AMD's): what synthesis will see, slowly
 //   simulation                   the smallest native integers. The build has proved the range of every value, so
 //                                nothing wraps that would not wrap in W bits, and the two simulations agree.
 //                                Compile with -fwrapv: partial sums may wrap on the way to a result that does not
@@ -26,15 +26,15 @@
 
 // One process of the dataflow region, `PROCESS(matvec<conv1_matvec>(s0, s1));`: a plain call, except in bounded
 // simulation, where it becomes a fiber that sim::run_processes() starts at the end of the region.
-#if defined(HLSGEN_BOUNDED) && !defined(__SYNTHESIS__)
+#if defined(HLSGEN_BOUNDED) && defined(HLSGEN_SIM_HLS_STREAM_H)
 #define PROCESS(...) ::hlsgen::sim::scheduler().spawn(#__VA_ARGS__, [&]() { __VA_ARGS__; })
 #else
 #define PROCESS(...) __VA_ARGS__
 #endif
 
 // A kernel's contract, stated before its loops: one call consumes from, or produces into, `stream` exactly `beats`
-// beats. Checked in simulation when the kernel returns. PRODUCES_ALL takes a parameter pack of streams.
-#ifdef __SYNTHESIS__
+// beats. Checked with the streams of sim/ when the kernel returns. PRODUCES_ALL takes a parameter pack of streams.
+#ifndef HLSGEN_SIM_HLS_STREAM_H
 #define CONSUMES(stream, beats)
 #define PRODUCES(stream, beats)
 #define PRODUCES_ALL(streams, beats)
@@ -136,6 +136,13 @@ inline T decode(const Bits& bits) {
   return T(uint<BITS>(bits));
 }
 
+// `a` as the first factor of an exact product with a B: widen<B>(a) * b.
+template <class B, class A>
+inline const A& widen(const A& a) {
+#pragma HLS INLINE
+  return a;
+}
+
 // Exact product of two elements.
 template <class A, class B>
 inline auto multiply(const A& a, const B& b) -> decltype(a * b) {
@@ -184,10 +191,13 @@ struct product {
                             (sizeof(A) + sizeof(B) == 4 && (std::is_signed<A>::value || std::is_signed<B>::value));
   typedef typename std::conditional<small, int32_t, int64_t>::type type;
 };
+template <class B, class A>
+inline typename product<A, B>::type widen(A a) {
+  return a;
+}
 template <class A, class B>
 inline typename product<A, B>::type multiply(A a, B b) {
-  typedef typename product<A, B>::type type;
-  return type(a) * type(b);
+  return widen<B>(a) * b;
 }
 
 #endif  // HLSGEN_AP_TYPES
@@ -230,22 +240,9 @@ struct operand<true> {
   }
 };
 
-// Number of lanes that are 1.
-template <int LANES>
-inline int popcount(const vec<uint<1>, LANES>& bits) {
-#pragma HLS INLINE
-  int ones = 0;
-  for (int i = 0; i < LANES; ++i) {
-#pragma HLS UNROLL
-    ones += bits[i] != 0;
-  }
-  return ones;
-}
-
 }  // namespace hlsgen
 
-#ifndef __SYNTHESIS__
-#include "tap.hpp"
+#ifdef HLSGEN_SIM_HLS_STREAM_H
 namespace hlsgen {
 namespace sim {
 

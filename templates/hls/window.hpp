@@ -19,11 +19,11 @@
 
 namespace hlsgen {
 
-// a modulo n for -n <= a < 2n.
+// a modulo N for 0 <= a < 2N.
 template <int N>
 inline int wrap(int a) {
 #pragma HLS INLINE
-  return a < 0 ? a + N : a >= N ? a - N : a;
+  return a >= N ? a - N : a;
 }
 
 template <class Config>

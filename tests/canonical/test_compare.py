@@ -21,7 +21,7 @@ from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph, Tensor
 from hlsgen.graph.ops import Concat, Conv, Geometry, MaxPool, Op, Requantize, Reshape
 from hlsgen.graph.reference import AffineReference, QLinearReference, Rounding, TableReference
-from hlsgen.graph.types import BIPOLAR, INT8, QuantType
+from hlsgen.graph.types import INT8, QuantType
 from tests.graph.random_graphs import finished
 from tests.networks import random_network
 
@@ -219,10 +219,6 @@ def test_four_bit_tensors(dtype: str, tmp_path: Path) -> None:
     assert report.unexplained == 0
 
 
-def test_bipolar_values_are_two_apart() -> None:
-    assert compare._step(BIPOLAR) == 2
-
-
 def test_movements_carry_the_value_before_rounding() -> None:
     """A tie of two unseen tensors shows only after they were joined, pooled and reshaped."""
     shape = (1, 2, 2)
@@ -260,19 +256,34 @@ def test_movements_carry_the_value_before_rounding() -> None:
 
 
 def test_wide_results_may_be_as_far_as_float32_is_coarse() -> None:
+    """30000 is 4e-3 from its tie, one unit of float32 being 2e-3; 2000 is 1e-3 from it, where the unit is 1e-4."""
     type = QuantType(16, True)
     tensors = {name: Tensor(name, (1, 1, 2), type, type.min, type.max) for name in ("x", "y")}
-    scale = Fraction(1) + Fraction(1, 2**21)
-    reference = AffineReference((scale,), (Fraction(1, 2),), Rounding.HALF_EVEN, 0, (type.min,), (type.max,))
+    scale = (Fraction(1) + Fraction(1, 2**23), Fraction(1) + Fraction(1, 2**21))
+    bounds = ((type.min,) * 2, (type.max,) * 2)
+    reference = AffineReference(scale, (Fraction(1, 2),) * 2, Rounding.HALF_EVEN, 0, *bounds)
     graph = finished(tensors, [Requantize("y", ("x",), "y", reference)], "x", ["y"])
-    frames = np.array([[[[20, 2000]]]], np.int16)
+    frames = np.array([[[[30000, 2000]]]], np.int16)
     computed = golden.run(graph, frames)
-    assert computed["y"].ravel().tolist() == [21, 2001]
+    assert computed["y"].ravel().tolist() == [30001, 2001]
     judge = compare._Judge(graph, computed, {"x": frames})
     seen = compare._Seen(graph, graph.views["y"], (computed["y"] - 1).transpose(0, 3, 1, 2))
     check = judge.check("y", "y", seen, computed["y"])
-    # 20 is 1e-5 from its tie; 2000 is 1e-3 from it, where one unit of float32 is 1.2e-4
     assert (check.explained, check.unexplained) == (1, 1)
+    assert check.farthest == pytest.approx(30000 / 2**23)
+
+
+def test_two_lsb_are_never_a_tie() -> None:
+    tensors = {name: Tensor(name, (1, 1, 3), INT8, -128, 127) for name in ("x", "y")}
+    for rounding in (r for r in Rounding if r is not Rounding.SIGN):
+        reference = AffineReference((Fraction(1, 2),), (Fraction(0),), rounding, 0, (-128,), (127,))
+        graph = finished(tensors, [Requantize("y", ("x",), "y", reference)], "x", ["y"])
+        frames = np.array([[[[6, 7, -9]]]], np.int8)
+        computed = golden.run(graph, frames)
+        judge = compare._Judge(graph, computed, {"x": frames})
+        for step in (2, -2):
+            seen = compare._Seen(graph, graph.views["y"], (computed["y"] + step).transpose(0, 3, 1, 2))
+            assert judge.check("y", "y", seen, computed["y"]).unexplained == 3
 
 
 def test_a_saturating_processor_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,12 @@ def test_any_domain_and_operator_set(domain: str, opset: int) -> None:
     assert np.array_equal(result, np.where(X >= 0, 0.5, -0.5))
 
 
+def test_rounding_is_half_even_unless_told() -> None:
+    node = helper.make_node("Quant", ["x", "s", "z", "b"], ["y"], signed=1, narrow=0)
+    result = run(model_of([node], {"s": 1, "z": 0, "b": 4}))
+    assert np.array_equal(result, np.rint(np.clip(X, -8, 7)))
+
+
 def test_one_signed_bit_is_a_sign() -> None:
     node = helper.make_node("Quant", ["x", "s", "z", "b"], ["y"], signed=1, narrow=0, rounding_mode="ROUND")
     assert np.array_equal(run(model_of([node], {"s": 0.5, "z": 0, "b": 1})), np.where(X >= 0, 0.5, -0.5))

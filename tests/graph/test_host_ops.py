@@ -127,6 +127,7 @@ MICROSOFT: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("QLinearSoftmax", [BYTES, f32(0.04), np.array(-9, np.int8), f32(1 / 256), np.array(-128, np.int8)], {"axis": 2}),
     ("QLinearSoftmax", [UBYTES, f32(0.04), np.array(9, np.uint8), f32(1 / 256), np.array(0, np.uint8)], {"axis": 1}),
     ("QLinearSoftmax", [BYTES, f32(0.2), np.array(0, np.int8), f32(1 / 256), np.array(-128, np.int8)], {"axis": -1}),
+    ("QLinearSoftmax", [BYTES, f32(0.3), np.array(0, np.int8), f32(1 / 100.9), np.array(-99, np.int8)], {"axis": -1}),
     ("QLinearSoftmax", [BYTES, f32(3), np.array(0, np.int8), f32(1 / 256), np.array(-128, np.int8)], {"axis": -1}),
     ("QLinearSoftmax", [UBYTES, f32(3), np.array(0, np.uint8), f32(1 / 256), np.array(0, np.uint8)], {"axis": -1}),
     ("QLinearSigmoid", [BYTES, f32(0.04), np.array(-9, np.int8), f32(1 / 256), np.array(-128, np.int8)], {}),

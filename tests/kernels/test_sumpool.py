@@ -47,7 +47,8 @@ def straightforward(kernel: SumPool, beats: IntArray) -> IntArray:
 
 @pytest.mark.parametrize("mode", Mode)
 def test_cpp_equals_golden(mode: Mode) -> None:
-    check([random_case(kernel, seed=number) for number, kernel in enumerate(KERNELS)], mode)
+    kernels = KERNELS if mode is Mode.NATIVE else KERNELS[::2]
+    check([random_case(kernel, seed=number) for number, kernel in enumerate(kernels)], mode)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -22,6 +22,7 @@ from hlsgen.lower.design import Design
 from hlsgen.lower.folding import legal
 from hlsgen.lower.layers import layers
 from hlsgen.lower.mapping import stream_order
+from hlsgen.lower.types import stream_types
 from hlsgen.plan import LayerPlan, Plan, smallest
 from tests.lower.graphs import GRAPHS, SAME, Net, graph_of, leaving, random_frames, random_words, units_of
 
@@ -30,9 +31,9 @@ def random_plan(name: str, seed: int) -> Plan:
     """Any legal folding of every layer."""
     choose = random.Random(seed)
     graph, units = graph_of(name), units_of(name)
-    entries = {}
+    entries, types = {}, stream_types(graph)
     for layer in layers(graph):
-        values = {field: choose.choice(choices) for field, choices in legal(layer, graph, units).items()}
+        values = {field: choose.choice(choices) for field, choices in legal(layer, graph, types, units).items()}
         if values.get("mac") == "dsp2" and int(values["pe"]) % 2:
             values["pe"] = 2
         entries[layer.name] = LayerPlan.model_validate(values)
@@ -103,6 +104,18 @@ def test_a_kernel_over_the_whole_frame_needs_no_window() -> None:
     assert "window" not in kernels(design_of(net.graph(net.conv(net.input, 3, (4, 5)))))
     net = Net((4, 5, 3), INT8)
     assert "window" in kernels(design_of(net.graph(net.conv(net.input, 3, (4, 5), pads=SAME))))
+
+
+def test_groups_over_the_whole_frame_need_a_window() -> None:
+    """Their weights want the taps of one channel tile together, and the frame has the channels together."""
+    net = Net((3, 2, 4), INT8)
+    graph = net.graph(net.conv(net.input, 4, (3, 2), groups=4), net.conv(net.input, 4, (3, 2), groups=2))
+    design = design_of(graph)
+    assert kernels(design).count("window") == 2
+    words = random_words(graph)
+    expected = golden.run(graph, random_frames(graph))
+    for name, frames in leaving(design, graph, design.run(words)[design.output]).items():
+        np.testing.assert_array_equal(frames, expected[name])
 
 
 def test_one_filter_per_channel_is_depthwise_and_more_are_groups() -> None:

@@ -2,7 +2,7 @@
 //
 // - Unbounded (default): a contiguous buffer, fast. Reading an empty stream is an error that names it.
 // - Bounded (-DHLSGEN_BOUNDED): a stream holds at most its depth in beats. Whoever would read an empty or write a full
-//   one lets another process run (fibers.hpp); when none can go on, that is a deadlock, reported with the streams' names.
+//   one lets another process run (fibers.hpp). When none can go on, that is a deadlock: streams' names are reported.
 // - Beats are counted; what is left in a stream when it is destroyed is recorded; elements can be compared or recorded
 //   (tap.hpp).
 // For synthesis AMD's header of the same name takes this one's place.
