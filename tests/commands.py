@@ -32,7 +32,7 @@ def hlsgen(*arguments: str | Path) -> Outcome:
 
 def hlsgen_process(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Outcome:
     """Run a command in a process of its own, with ``environment`` added to this one's."""
-    command = [sys.executable, "-c", "from hlsgen.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-m", "hlsgen", *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=300, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)

@@ -37,6 +37,23 @@ _BLOCK_ELEMENTS = 1 << 15
 """Elements of a tensor to take at once through functions of many steps."""
 
 
+class _Reused:
+    """An array (images, ...) that keeps its memory from chunk to chunk: fresh memory costs as much as the arithmetic.
+
+    What one operator wrote in a chunk is overwritten in the next one; ``fill`` stays where nothing is written.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike, fill: int = 0) -> None:
+        self._shape, self._dtype, self._fill = shape, dtype, fill
+        self._array: Exact = np.empty((0, *shape), dtype)
+
+    def __call__(self, images: int) -> Exact:
+        """The array for so many images."""
+        if images > len(self._array):
+            self._array = np.full((images, *self._shape), self._fill, self._dtype)
+        return self._array[:images]
+
+
 def run(
     graph: Graph,
     frames: IntArray,
@@ -182,21 +199,22 @@ def conv_bound(op: Conv, source: Tensor) -> int:
 def _conv(op: Conv, source: Tensor) -> Step:
     dtype = carrier(conv_bound(op, source))
     if op.groups > 1 and op.weight.shape[-1] == 1:
-        return _depthwise(op, dtype)
+        return _depthwise(op, source, dtype)
     groups, count, depth = op.groups, len(op.weight), op.weight.shape[-1]
     # (groups, K, N/groups), K in the order (kernel row, kernel column, channel) of an unrolled window
     matrices = op.weight.reshape(groups, count // groups, -1).transpose(0, 2, 1).astype(dtype)
     bias = op.bias.astype(dtype)
-
     height, width = op.geometry.output(*source.shape[:2])
     pixels, taps = height * width, matrices.shape[1]
     block = max(1, _WINDOW_BYTES // (groups * pixels * taps * dtype.itemsize))  # images
-    unrolled = np.empty((groups, block, *op.geometry.output(*source.shape[:2]), *op.geometry.kernel, depth), dtype)
+    pad = _pad(op.geometry, source, op.zero_point, dtype)
+    unrolled = np.empty((groups, block, height, width, *op.geometry.kernel, depth), dtype)
+    sums = _Reused((pixels, groups, count // groups), dtype)
 
     def step(x: Exact) -> Exact:
-        windows = _windows(_pad(x, op.geometry, op.zero_point, dtype), op.geometry)
+        windows = _windows(pad(x), op.geometry)
         grouped = windows.reshape(*windows.shape[:5], groups, depth).transpose(5, 0, 1, 2, 3, 4, 6)
-        result = np.empty((len(x) * pixels, groups, count // groups), dtype)
+        result = sums(len(x)).reshape(-1, groups, count // groups)
         for start in range(0, len(x), block):
             images = min(block, len(x) - start)
             np.copyto(unrolled[:, :images], grouped[:, start : start + images])
@@ -209,22 +227,23 @@ def _conv(op: Conv, source: Tensor) -> Step:
     return step
 
 
-def _depthwise(op: Conv, dtype: np.dtype[Any]) -> Step:
+def _depthwise(op: Conv, source: Tensor, dtype: np.dtype[Any]) -> Step:
     """One input channel per group: the taps are added one by one, which BLAS could not do better."""
     weight, bias = op.weight[..., 0].transpose(1, 2, 0).astype(dtype), op.bias.astype(dtype)
     copies = len(op.weight) // op.groups
+    shape = (*op.geometry.output(*source.shape[:2]), len(op.weight))
+    pad = _pad(op.geometry, source, op.zero_point, dtype)
+    sums, products = _Reused(shape, dtype), _Reused(shape, dtype)
 
     def step(x: Exact) -> Exact:
-        padded = _pad(x, op.geometry, op.zero_point, dtype)
+        padded = pad(x)
         if copies > 1:
             padded = padded.repeat(copies, axis=-1)
-        result: Exact | None = None
+        result, product = sums(len(x)), products(len(x))
+        result[...] = bias
         for tap, values in _taps(padded, op.geometry):
-            product = values * weight[tap]
-            result = product if result is None else np.add(result, product, out=result)
-        assert result is not None  # a kernel has at least one tap
-        images, height, width, channels = result.shape
-        _add_per_channel(result.reshape(images, height, width * channels), bias)
+            np.multiply(values, weight[tap], out=product)
+            result += product
         return result
 
     return step
@@ -236,11 +255,10 @@ def _add_per_channel(rows: Exact, bias: npt.NDArray[Any]) -> None:
 
 
 def _max_pool(op: MaxPool, source: Tensor) -> Step:
-    def step(x: Exact) -> Exact:
-        padded = _pad(x, op.geometry, 0, x.dtype, fill=source.type.min)
-        return _fold(np.maximum, padded, op.geometry)
-
-    return step
+    # float64 holds the values before rounding as well, which comparisons with other runtimes send through pools
+    dtype = np.dtype(np.int8) if source.type.bits <= 8 and source.type.signed else np.dtype(np.float64)
+    pad = _pad(op.geometry, source, 0, dtype, fill=source.type.min)
+    return lambda x: _fold(np.maximum, pad(x), op.geometry)
 
 
 def _sum_pool(op: SumPool, source: Tensor) -> Step:

@@ -205,7 +205,7 @@ class TableReference:
     """Any function of an integer with few values: ``y = values[c, x - first]``.
 
     ``values``: integers, shape (C or 1, n). ``exact``: the value before rounding in output LSB, same shape, float64,
-    for the tie report. ``increasing``: whether every row is non-decreasing.
+    for the tie report.
     """
 
     first: int
@@ -215,7 +215,7 @@ class TableReference:
     def _lookup(self, table: npt.NDArray[Any], x: IntArray) -> npt.NDArray[Any]:
         index = x.astype(np.intp) - self.first
         if len(table) == 1:
-            return table[0][index]
+            return np.asarray(table[0][index])
         return np.asarray(table[np.arange(len(table)), index])
 
     def real(self, x: IntArray) -> Float64Array:

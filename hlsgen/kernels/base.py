@@ -1,7 +1,7 @@
 """What every hardware kernel states about itself; one module per kernel beside this one.
 
-A kernel has one name and one specification and exists in several forms that agree beat for beat: NumPy (``golden``),
-C++ for HLS (``templates/hls/<kernel>.hpp``) and, by the same names, SystemVerilog. Names of parameters are the same in all.
+A kernel has one name and one specification, and its forms agree beat for beat: NumPy (``golden``) and C++ for HLS
+(``templates/hls/<kernel>.hpp``). Names of parameters are the same in both.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Kernel(ABC):
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
         """For each input: how many beats of an image have been read when output beat k is written, k = 0, 1, ...
 
-        Non-decreasing, shape (beats of output 0,). This is the order of the C++ form's blocking reads and writes and what
-        FIFO depths are computed from. Beats not read when the last one is written are read before the next image.
+        Non-decreasing, shape (beats of output 0,). This is the order of the C++ form's blocking reads and writes; FIFO
+        depths are computed from it. Beats not read when the last one is written are read before the next image.
         """
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Kernel(ABC):
         """Integer parameters of the C++ configuration struct, by their C++ names (upper case)."""
 
     def types(self) -> dict[str, QuantType]:
-        """Element types of the C++ configuration struct, by their C++ names (``input_t``, ``output_t``, ``acc_t``, ...)."""
+        """Element types of the C++ configuration struct, by their C++ names (``input_t``, ``acc_t``, ...)."""
         return {}
 
     def memories(self) -> Sequence[Memory]:

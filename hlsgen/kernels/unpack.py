@@ -122,5 +122,6 @@ def frames_from_words(words: Beats, shape: tuple[int, ...], type: QuantType) -> 
     elements = stored[:, : int(np.prod(shape))].astype(np.uint64)
     if not type.bipolar:
         elements &= np.uint64(0xFFFFFFFFFFFFFFFF >> (64 - type.bits))
-    frames: IntArray = type.decode(elements).astype(type.dtype)
-    return frames.reshape((len(words), *shape))
+    decoded = type.decode(elements).reshape((len(words), *shape))
+    frames: IntArray = decoded.astype(type.dtype)
+    return frames

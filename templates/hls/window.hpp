@@ -44,8 +44,8 @@ void window(hls::stream<vec<typename Config::type_t, Config::LANES> >& in,
   const int FIRST_BANK = (COLUMN_BANKS - Config::PAD_LEFT % COLUMN_BANKS) % COLUMN_BANKS;
   const int FIRST_QUOTIENT = -((Config::PAD_LEFT + COLUMN_BANKS - 1) / COLUMN_BANKS);
   CONSUMES(in, Config::HEIGHT * Config::WIDTH * PIXEL_BEATS);
-  const int WINDOW_BEATS = PIXEL_BEATS * Config::TAP_GROUP_ROWS * Config::TAP_GROUP_COLUMNS;
-  PRODUCES(out, Config::OUTPUT_ROWS * Config::OUTPUT_COLUMNS * WINDOW_BEATS);
+  PRODUCES(out, Config::OUTPUT_ROWS * Config::OUTPUT_COLUMNS * PIXEL_BEATS *
+                    Config::TAP_GROUP_ROWS * Config::TAP_GROUP_COLUMNS);
 
   type_t ring[ROW_BANKS][COLUMN_BANKS][DEPTH][LANES];
 #pragma HLS ARRAY_PARTITION variable=ring complete dim=1

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from hlsgen.exact import joins
 from hlsgen.exact.joins import join_units
 from hlsgen.exact.units import FloatJoinUnit, JoinUnit, LinearJoinUnit
 from hlsgen.graph.reference import AffineJoinReference, QLinearAddReference, Rounding
@@ -63,6 +64,20 @@ def test_narrow_inputs(domain: tuple[tuple[int, int], tuple[int, int]]) -> None:
     rng = np.random.default_rng(1)
     for kind in ADD_KINDS:
         check(qlinear_add(rng, kind), *domain)
+
+
+@pytest.mark.parametrize("kind", ["same", "power of two", "small ratio"])
+def test_the_nearest_pairs_only_sift(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two pairs for a first look, wrong candidates reach the proof, which must refuse them."""
+    monkeypatch.setattr(joins, "_NEAREST", 2)
+    monkeypatch.setattr(joins, "_NEAR", 2)
+    rng = np.random.default_rng(7)
+    for _ in range(3):
+        reference = qlinear_add(rng, kind)
+        (unit,) = join_units(reference, domain_of(reference), domain_of(reference))
+        rows = np.arange(domain_of(reference)[0], domain_of(reference)[1] + 1)
+        a, b = np.meshgrid(rows, rows)
+        np.testing.assert_array_equal(unit.evaluate(a, b), reference.evaluate(a, b))
 
 
 def test_a_sum_that_never_leaves_the_clamp() -> None:

@@ -115,12 +115,6 @@ def scales() -> list[Case]:
 def float24s() -> list[Case]:
     rng = np.random.default_rng(5)
     cases = [make(qlinear(rng, channels), "float24", lanes) for channels, lanes in ((1, 1), (8, 1), (8, 4), (16, 2))]
-    for _ in range(3):
-        multiplier = (rng.uniform(0.5, 2, 3) * 2.0 ** -rng.integers(17, 24, 3)).astype(np.float32)
-        reach = rng.integers(1 << 26, 1 << 31, (2, 3))
-        cases.append(
-            make(Problem(QLinearReference(multiplier, 5, -128, 127), -reach[0], reach[1]), "float24", pixels=400)
-        )
     # ties that float32 makes, among all steps: products within the window of a tie, on both sides
     problem = qlinear(rng, channels=50)
     reference = problem.reference
@@ -129,8 +123,54 @@ def float24s() -> list[Case]:
     nearest = np.rint((np.arange(-200, 200)[:, None] + 0.5) / reference.multiplier).astype(np.int64)
     x = np.clip(np.stack([nearest, nearest + 1, nearest - 1]), problem.lo, problem.hi)
     kernel = Requant((20, 20, 50), 1, QuantType.for_range(*unit.domain), QuantType(9, signed=True), unit)
-    cases.append(Case(kernel, (x.reshape(3, -1, 1),)))
-    return cases
+    return [*cases, Case(kernel, (x.reshape(3, -1, 1),)), pre_rounded(rng), half_a_unit_from_ties()]
+
+
+def pre_rounded(rng: np.random.Generator) -> Case:
+    """Accumulators of up to 31 bits around every step, where rounding them to 24 bits decides the result."""
+    multiplier = (rng.uniform(0.5, 2, 6) * 2.0 ** -rng.integers(19, 24, 6)).astype(np.float32)
+    reach = np.full(6, (1 << 31) - 1)
+    problem = Problem(QLinearReference(multiplier, 5, -128, 127), -reach, reach)
+    unit = next(u for u in requant_units(problem.reference, problem.lo, problem.hi) if u.kind == "float24")
+    assert isinstance(unit, Float24Unit)
+    assert unit.pre_round
+    nearest = np.rint((np.arange(-160, 160)[:, None] + 0.5) / multiplier).astype(np.int64)
+    offsets = np.array([-130, -65, -33, -16, -8, -3, -1, 0, 1, 4, 9, 17, 31, 64, 129])
+    x = np.clip(nearest + offsets[:, None, None], -reach, reach)
+    plain = dataclasses.replace(unit, pre_round=False)
+    assert (unit.evaluate(x) != plain.evaluate(x)).any()
+    return Case(Requant((20, 16, 6), 2, QuantType(32, signed=True), INT8, unit), (x.reshape(len(offsets), -1, 2),))
+
+
+def half_a_unit_from_ties() -> Case:
+    """Products exactly half a float32 unit away from a tie, on either side: the edges of the tie window."""
+    mantissas = np.arange(1 << 17, 1 << 18)  # times 2**6
+    pairs = []
+    for k in range(1, 200):
+        for sign in (-1, 1):
+            tie = (2 * k + 1) << 29
+            product = tie + sign * (1 << (tie.bit_length() - 25))
+            exact = mantissas[(product >> 6) % mantissas == 0][:1].tolist()
+            pairs += [(m << 6, product // (m << 6)) for m in exact if product % (m << 6) == 0]
+    mantissa, x = np.array(pairs).T
+    limit = int(x.max())
+    unit = Float24Unit(
+        domain=(-limit, limit),
+        operand=(-limit, limit),
+        left=ZERO,
+        mantissa=mantissa,
+        shift=30,
+        binades=8,
+        pre_round=False,
+        zero_point=0,
+        lo=-500 * ONE,
+        hi=500 * ONE,
+    )
+    reference = QLinearReference((mantissa / (1 << 30)).astype(np.float32), 0, -500, 500)
+    both = np.stack([x, -x])
+    np.testing.assert_array_equal(unit.evaluate(both), reference.evaluate(both))
+    kernel = Requant((1, 1, len(x)), 1, QuantType(22, signed=True), QuantType(10, signed=True), unit)
+    return Case(kernel, (both[..., None],))
 
 
 CASES = {"shift": shifts, "threshold": thresholds, "scale": scales, "float24": float24s}

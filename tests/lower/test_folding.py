@@ -129,4 +129,4 @@ def test_descriptions_are_for_people() -> None:
     assert texts[0] == "depthwise convolution 3x3 pads 1,1,1,1, 6x7x6 -> 6x7x6, uint8 -> uint8"
     assert "convolution in 4 groups 2x2 dilation 2x1 pads 1,0,1,1, 3x4x16 -> 3x4x8, uint8 -> int8" in texts
     assert "max pool 3x3 stride 2x2 pads 1,0,1,1, 9x8x4 -> 5x4x4, int8 -> int8" in texts
-    assert "dense, 1x1x30 -> 1x1x12, int8 -> int18" in texts
+    assert "dense, 1x1x30 -> 1x1x12, int8 -> int20" in texts
