@@ -64,7 +64,11 @@ def test_never_unpickles(graph: Graph, tmp_path: Path) -> None:
 
 
 def test_writes_any_name_and_the_same_bytes(tmp_path: Path) -> None:
-    arrays: dict[str, Array] = {"file": np.arange(3), "int//a/b": np.zeros((2, 2), np.int8), "名前\n": np.array([1.5], np.float32)}
+    arrays: dict[str, Array] = {
+        "file": np.arange(3),
+        "int//a/b": np.zeros((2, 2), np.int8),
+        "名前\n": np.array([1.5], np.float32),
+    }
     for name in ("one.npz", "two.npz"):
         samples.write(tmp_path / name, arrays)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()

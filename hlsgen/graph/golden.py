@@ -173,7 +173,7 @@ def prepare(op: Op, graph: Graph) -> Step:
         case Requantize():
             return _requantize(op, graph.tensors[op.output])
         case Join():
-            return _join(op, inputs)
+            return _join(op, inputs, graph.tensors[op.output])
         case Concat():
             return lambda *parts: np.concatenate(parts, axis=-1)
         case Reshape():
@@ -255,79 +255,80 @@ def _add_per_channel(rows: Exact, bias: npt.NDArray[Any]) -> None:
 
 
 def _max_pool(op: MaxPool, source: Tensor) -> Step:
-    # float64 holds the values before rounding as well, which comparisons with other runtimes send through pools
-    dtype = np.dtype(np.int8) if source.type.bits <= 8 and source.type.signed else np.dtype(np.float64)
-    pad = _pad(op.geometry, source, 0, dtype, fill=source.type.min)
+    pad = _pad(op.geometry, source, 0, None, fill=source.type.min)
     return lambda x: _fold(np.maximum, pad(x), op.geometry)
 
 
 def _sum_pool(op: SumPool, source: Tensor) -> Step:
     reach = max(abs(source.type.min - op.zero_point), abs(source.type.max - op.zero_point))
-    dtype = carrier(reach * op.geometry.kernel[0] * op.geometry.kernel[1])
-
-    def step(x: Exact) -> Exact:
-        return _fold(np.add, _pad(x, op.geometry, op.zero_point, dtype), op.geometry)
-
-    return step
+    pad = _pad(op.geometry, source, op.zero_point, carrier(reach * op.geometry.kernel[0] * op.geometry.kernel[1]))
+    return lambda x: _fold(np.add, pad(x), op.geometry)
 
 
-def _in_blocks(evaluate: Step, channels: int) -> Step:
-    """An elementwise function of frames, block by block: its intermediate results then stay in the cache."""
-    block = max(1, _BLOCK_ELEMENTS // channels)
+def _in_blocks(evaluate: Step, target: Tensor, columns: int) -> Step:
+    """An elementwise function of rows of ``columns`` elements, block by block: what it does stays in the cache."""
+    block = max(1, _BLOCK_ELEMENTS // columns)
+    results = _Reused(target.shape, target.type.dtype)
 
     def step(*inputs: Exact) -> Exact:
-        rows = [x.reshape(-1, channels) for x in inputs]
-        parts = [evaluate(*(r[i : i + block] for r in rows)) for i in range(0, len(rows[0]), block)]
-        return np.concatenate(parts).reshape(inputs[0].shape)
+        result = results(len(inputs[0]))
+        rows, *operands = (array.reshape(-1, columns) for array in (result, *inputs))
+        for start in range(0, len(rows), block):
+            part = slice(start, start + block)
+            rows[part] = evaluate(*(operand[part] for operand in operands))
+        return result
 
     return step
 
 
 def _requantize(op: Requantize, target: Tensor) -> Step:
     reference = op.reference
-    height, width, channels = target.shape
+    _, width, channels = target.shape
     if not isinstance(reference, QLinearReference):
-        return _in_blocks(reference.evaluate, channels)
+        return _in_blocks(reference.evaluate, target, channels)
     # a whole row of the frame per inner loop, as in _add_per_channel
     multiplier = np.tile(np.broadcast_to(reference.multiplier, channels), width)
-    by_row = dataclasses.replace(reference, multiplier=multiplier)
-
-    def step(x: Exact) -> Exact:
-        return by_row.evaluate(x.reshape(len(x), height, width * channels)).reshape(x.shape)
-
-    return step
+    return _in_blocks(dataclasses.replace(reference, multiplier=multiplier).evaluate, target, width * channels)
 
 
-def _join(op: Join, inputs: list[Tensor]) -> Step:
+def _join(op: Join, inputs: list[Tensor], target: Tensor) -> Step:
     reference = op.reference
     if not isinstance(reference, QLinearAddReference):
-        return _in_blocks(reference.evaluate, inputs[0].shape[2])
+        return _in_blocks(reference.evaluate, target, target.shape[2])
     a, b = (tensor.type for tensor in inputs)
-    table = reference.table(a, b)
+    table = reference.table(a, b).astype(target.type.dtype)
     stride = table.shape[1]
     origin = a.min * stride + b.min
 
-    def step(x: Exact, y: Exact) -> Exact:
+    def look_up(x: Exact, y: Exact) -> Exact:
         # 8-bit operands: the table has at most 65536 entries and is far quicker than the emulated multiply-adds
         index = np.multiply(x, stride, dtype=np.int32, casting="unsafe")
         np.add(index, y, out=index, dtype=np.int32, casting="unsafe")
         index -= origin
         return np.take(table, index)
 
-    return step
+    return _in_blocks(look_up, target, target.shape[2])
 
 
-def _pad(x: Exact, geometry: Geometry, zero_point: int, dtype: np.dtype[Any], fill: int = 0) -> Exact:
-    """``x - zero_point`` as ``dtype`` with the window's border of ``fill``."""
+def _pad(
+    geometry: Geometry, source: Tensor, zero_point: int, dtype: np.dtype[Any] | None, fill: int = 0
+) -> Callable[[Exact], Exact]:
+    """A function that gives ``x - zero_point`` as ``dtype`` (None: that of x) inside the window's border of ``fill``."""
     top, left, bottom, right = geometry.pads
-    images, height, width, channels = x.shape
-    shape = (images, top + height + bottom, left + width + right, channels)
-    padded = np.full(shape, fill, dtype) if any(geometry.pads) else np.empty(shape, dtype)
-    inner = padded[:, top : top + height, left : left + width]
-    np.copyto(inner, x, casting="unsafe")
-    if zero_point:
-        inner -= dtype.type(zero_point)
-    return padded
+    height, width, channels = source.shape
+    shape = (top + height + bottom, left + width + right, channels)
+    buffers: dict[np.dtype[Any], _Reused] = {}
+
+    def pad(x: Exact) -> Exact:
+        wanted = x.dtype if dtype is None else dtype
+        padded = buffers.setdefault(wanted, _Reused(shape, wanted, fill))(len(x))
+        inner = padded[:, top : top + height, left : left + width]
+        np.copyto(inner, x, casting="unsafe")
+        if zero_point:
+            inner -= wanted.type(zero_point)
+        return padded
+
+    return pad
 
 
 def _windows(padded: Exact, geometry: Geometry) -> Exact:

@@ -104,7 +104,7 @@ def words_from_frames(frames: IntArray, type: QuantType, axi_bits: int) -> Beats
     padded[:, : flat.shape[1]] = stored.encode(flat)
     if bits < 8:
         per_byte = padded.reshape(len(flat), -1, 8 // bits) << np.arange(0, 8, bits, dtype=np.uint64)
-        data = np.bitwise_or.reduce(per_byte, axis=2).astype(np.uint8)
+        data: npt.NDArray[np.uint8] = np.bitwise_or.reduce(per_byte, axis=2).astype(np.uint8)
     else:
         data = padded.astype(f"<u{bits // 8}").view(np.uint8)
     return data.reshape(len(flat), words, axi_bits // 8).astype(np.int16)
@@ -122,6 +122,4 @@ def frames_from_words(words: Beats, shape: tuple[int, ...], type: QuantType) -> 
     elements = stored[:, : int(np.prod(shape))].astype(np.uint64)
     if not type.bipolar:
         elements &= np.uint64(0xFFFFFFFFFFFFFFFF >> (64 - type.bits))
-    decoded = type.decode(elements).reshape((len(words), *shape))
-    frames: IntArray = decoded.astype(type.dtype)
-    return frames
+    return type.decode(elements).astype(type.dtype).reshape(len(words), *shape)

@@ -160,7 +160,7 @@ def half_a_unit_from_ties() -> Case:
         left=ZERO,
         mantissa=mantissa,
         shift=30,
-        binades=8,
+        binades=9,
         pre_round=False,
         zero_point=0,
         lo=-500 * ONE,

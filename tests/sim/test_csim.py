@@ -83,6 +83,24 @@ def test_outputs_alone_are_compared_too(residual: Built, tmp_path: Path) -> None
         csim.verify(program, tmp_path / "vectors", streams=False)
 
 
+def test_a_stream_alone_is_compared_too(residual: Built, tmp_path: Path) -> None:
+    """The outputs agree, one element inside does not."""
+    shutil.copytree(residual.folder / "vectors", tmp_path / "vectors")
+    expected = tmp_path / "vectors" / "conv1_window_out.bin"
+    content = bytearray(expected.read_bytes())
+    beats = residual.design.streams["conv1_window_out"].spec.beats
+    content[beats + 17] ^= 1
+    expected.write_bytes(content)
+    program = csim.compile(residual.folder)
+    csim.verify(program, tmp_path / "vectors", streams=False)
+    pattern = r"stream conv1_window_out \(layer conv1\), image 1, beat 17, lane 0: .* \(1 elements differ\)$"
+    with pytest.raises(VerificationError, match=pattern):
+        csim.verify(program, tmp_path / "vectors")
+    expected.write_bytes(content[:-1])
+    with pytest.raises(VerificationError, match="conv1_window_out.bin does not hold as many images"):
+        csim.verify(program, tmp_path / "vectors")
+
+
 @pytest.mark.parametrize(("name", "axi_bits"), [("residual", 64), ("depthwise", 128), ("bipolar", 32)])
 def test_vendor_types_and_planned_depths_give_the_same(name: str, axi_bits: int, tmp_path: Path) -> None:
     built = build(name, tmp_path, seed=None if name == "residual" else 5, axi_bits=axi_bits)
