@@ -35,7 +35,9 @@ The farthest seen among results of 8 bits, in 700 million elements of real model
 """
 
 _WIDE_TIE = 2.0**-22
-"""The same relative to the result: two float32 units in the last place, which exceed ``TIE`` in 16-bit results."""
+"""The same for results of more than 8 bits, relative to the tensor's largest: float32 sums err by units in the last
+place of their largest partial sums, which exceed ``TIE``.
+"""
 
 _PERTURBATION = 2.0**-20
 """Relative change of the input that float32 arithmetic of a host part may amount to."""
@@ -215,13 +217,19 @@ class _Judge:
             return TieCheck(name, expected.size, 0, 0)
         real, rounding = self._real(tensor)
         distance = _distance(real, rounding, expected, seen.frames)
-        near = distance <= np.maximum(TIE, np.abs(real) * _WIDE_TIE)
+        near = distance <= self._tolerance(tensor, real)
         # two of a bipolar tensor's values are the two it has
         apart = 2 if self.graph.tensors[tensor].type.bipolar else 1
         neighbours = np.abs(expected.astype(np.int64) - seen.frames) == apart
         explained = different & seen.whole & neighbours & near
         farthest = float(distance[explained].max(initial=0.0))
         return TieCheck(name, expected.size, int(explained.sum()), int((different & ~explained).sum()), farthest)
+
+    def _tolerance(self, tensor: str, real: npt.NDArray[np.float64]) -> float:
+        """How far, in LSB, a real value may lie from a rounding boundary to count as a tie."""
+        if self.graph.tensors[tensor].type.bits <= 8:
+            return TIE
+        return max(TIE, float(np.abs(real).max()) * _WIDE_TIE)
 
     def _real(self, tensor: str) -> tuple[npt.NDArray[np.float64], Rounding]:
         """Values of a tensor before their rounding, zero point included, and how they are rounded.

@@ -521,7 +521,7 @@ def _rounding_signals(value: Interval, shift: int, zero_point: int, results: Int
 
     ``rounded``: after the shift with the zero point added, and the clamped results.
     """
-    total = value[0] - 1, value[1] + (1 << shift)
+    total = value[0] - 1, max(value[1], 0) + (1 << shift)  # holds 2**shift itself, too
     # a rounding to float32 moves by one more, SIGN gives -1 or +1
     least, most = min((total[0] >> shift) - 1, -1) + zero_point, max((total[1] >> shift) + 1, 1) + zero_point
     return {"sum": total, "rounded": (min(least, results[0]), max(most, results[1]))}

@@ -318,6 +318,8 @@ class HostParts:
                 dtypes[name] = self._delivery_types[name]
             elif isinstance(value, HostValue):
                 dtypes[name] = value.sample.dtype.name
+            else:  # a view or constant that the host program makes a float of
+                dtypes[name] = "float32"
         prefix_names = {n for node in prefix_nodes for n in node.inputs}
         graph = Graph(
             name=self.model.name,

@@ -21,7 +21,6 @@ from hlsgen.frontend.values import (
     ConstantJoinView,
     FloatView,
     Fractions,
-    HostValue,
     IntValue,
     JoinView,
     QLinearScale,
@@ -56,15 +55,8 @@ def weights_of(tracer: Tracer, node: Node, index: int) -> QuantConstant:
 
 def _data(tracer: Tracer, node: Node, weights: QuantConstant) -> FloatView:
     """The view a layer with quantized weights reads. A float operator between it and the layers before is an error."""
-    value = tracer.value(node, 0)
-    if isinstance(value, HostValue) and value.cause is not None and isinstance(tracer.value(node, 1), QuantConstant):
-        raise UnsupportedError(
-            f"{value.cause} has to run in floating point on the CPU ({value.reason}), but {node} after it has "
-            "quantized "
-            "weights and needs the accelerator again. Only what precedes the first quantizer or follows the last "
-            "layer can run on the CPU: "
-            f"replace the operator, or cut the model before {node.name!r}."
-        )
+    if isinstance(tracer.value(node, 1), QuantConstant):
+        tracer.refuse_host(node, 0)
     return tracer.view(node, 0)
 
 

@@ -34,6 +34,8 @@ Array = npt.NDArray[Any]
 
 def _view(tracer: Tracer, node: Node, data: int, scale: int, zero_point: int) -> FloatView:
     scales, zeros, _ = qdq.parameters(tracer, node, scale, zero_point)
+    if node.op_type in ("QLinearConv", "QLinearMatMul", "QGemm"):
+        tracer.refuse_host(node, data)
     source = qdq.integers(tracer, node, data)
     step, zero = qdq.scalar(node, scales, zeros)
     return FloatView(source.tensor, source.layout, Quantized(step, zero, source.dtype))

@@ -164,6 +164,18 @@ class Tracer:
             return value
         raise NotHardwareError(self.why_not(value))
 
+    def refuse_host(self, node: Node, index: int) -> None:
+        """Raise UnsupportedError if a layer with quantized weights reads what the CPU computes after the
+        accelerator.
+        """
+        value = self.value(node, index)
+        if isinstance(value, HostValue) and value.cause is not None:
+            raise UnsupportedError(
+                f"{value.cause} has to run in floating point on the CPU ({value.reason}), but {node} after it has "
+                "quantized weights and needs the accelerator again. Only what precedes the first quantizer or follows "
+                f"the last layer can run on the CPU: replace the operator, or cut the model before {node.name!r}."
+            )
+
     def why_not(self, value: Value | None) -> str:
         """Why a value cannot be an operand of hardware, as a clause."""
         match value:

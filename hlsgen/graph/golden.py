@@ -305,7 +305,7 @@ def _join(op: Join, inputs: list[Tensor], target: Tensor) -> Step:
         index = np.multiply(x, stride, dtype=np.int32, casting="unsafe")
         np.add(index, y, out=index, dtype=np.int32, casting="unsafe")
         index -= origin
-        return np.take(table, index)
+        return np.asarray(np.take(table, index))
 
     return _in_blocks(look_up, target, target.shape[2])
 
@@ -313,7 +313,7 @@ def _join(op: Join, inputs: list[Tensor], target: Tensor) -> Step:
 def _pad(
     geometry: Geometry, source: Tensor, zero_point: int, dtype: np.dtype[Any] | None, fill: int = 0
 ) -> Callable[[Exact], Exact]:
-    """A function that gives ``x - zero_point`` as ``dtype`` (None: that of x) inside the window's border of ``fill``."""
+    """A function: ``x - zero_point`` as ``dtype`` (None: that of x) inside the window's border of ``fill``."""
     top, left, bottom, right = geometry.pads
     height, width, channels = source.shape
     shape = (top + height + bottom, left + width + right, channels)

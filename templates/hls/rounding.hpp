@@ -84,10 +84,11 @@ inline T round_to_float32(const T& value) {
   return rounded;
 }
 
-template <class T, class Lo, class Hi>
-inline T clamp(const T& value, const Lo& lo, const Hi& hi) {
+template <class T>
+inline T clamp(const T& value, const T& lo, const T& hi) {
 #pragma HLS INLINE
-  return value < T(lo) ? T(lo) : value > T(hi) ? T(hi) : value;
+  const T raised = value < lo ? lo : value;  // two steps, which compilers turn into selects rather than jumps
+  return raised > hi ? hi : raised;
 }
 
 // Wire form of a result: a bipolar -1 or +1 becomes 0 or 1.

@@ -256,10 +256,10 @@ def test_movements_carry_the_value_before_rounding() -> None:
 
 
 def test_wide_results_may_be_as_far_as_float32_is_coarse() -> None:
-    """30000 is 4e-3 from its tie, one unit of float32 being 2e-3; 2000 is 1e-3 from it, where the unit is 1e-4."""
+    """30000 is 4e-3 from its tie, one unit of float32 being 2e-3; 2000 is 3e-2 from its own."""
     type = QuantType(16, True)
     tensors = {name: Tensor(name, (1, 1, 2), type, type.min, type.max) for name in ("x", "y")}
-    scale = (Fraction(1) + Fraction(1, 2**23), Fraction(1) + Fraction(1, 2**21))
+    scale = (Fraction(1) + Fraction(1, 2**23), Fraction(1) + Fraction(1, 2**16))
     bounds = ((type.min,) * 2, (type.max,) * 2)
     reference = AffineReference(scale, (Fraction(1, 2),) * 2, Rounding.HALF_EVEN, 0, *bounds)
     graph = finished(tensors, [Requantize("y", ("x",), "y", reference)], "x", ["y"])

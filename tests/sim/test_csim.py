@@ -97,7 +97,7 @@ def test_a_stream_alone_is_compared_too(residual: Built, tmp_path: Path) -> None
     with pytest.raises(VerificationError, match=pattern):
         csim.verify(program, tmp_path / "vectors")
     expected.write_bytes(content[:-1])
-    with pytest.raises(VerificationError, match="conv1_window_out.bin does not hold as many images"):
+    with pytest.raises(VerificationError, match=r"conv1_window_out\.bin does not hold as many images"):
         csim.verify(program, tmp_path / "vectors")
 
 
