@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -331,6 +332,9 @@ def reporting(debug: bool, as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt as error:
         print("\nInterrupted. The same command goes on from the last finished step.", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from error
+    except BrokenPipeError as error:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _fail("OSError", f"The system refused: {error.strerror or error}{where}.", debug, as_json)

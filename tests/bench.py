@@ -62,6 +62,7 @@ def golden_speed(model: Path) -> Figure:
     x = np.random.default_rng(0).uniform(0, 255, (BATCH, *graph.prefix.shapes[name])).astype(np.float32)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # not a word about the batch that the file does not announce
     session = onnxruntime.InferenceSession(
         _with_batch(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,8 @@ TABLE_BITS = 12
 
 JOIN_ERROR = Fraction(1, 1 << 17)
 """Largest deviation, in output LSB, of a join's fixed-point sum from the exact real one."""
+
+Entry = TypeVar("Entry")
 
 _FLOAT64_SUMS = 1 << 53
 
@@ -182,7 +185,7 @@ def constant_count(steps: Sequence[Step], *more: int) -> int:
     return max([1, *(step.channels for step in steps), *more])
 
 
-def spread(values: tuple[Fraction | None, ...] | Fractions, count: int) -> tuple:  # type: ignore[type-arg]
+def spread(values: tuple[Entry, ...], count: int) -> tuple[Entry, ...]:
     """Repeat a single entry ``count`` times."""
     return tuple(values) * count if len(values) == 1 else tuple(values)
 

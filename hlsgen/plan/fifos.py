@@ -69,9 +69,7 @@ def nested_depths(network: Network) -> dict[str, int]:
     return {name: depths[name] for fork in network.forks for name in fork.outputs}
 
 
-def _taken(
-    network: Network, join: Instance, name: str, depths: Mapping[str, int], known: dict[str, Counts]
-) -> Counts:
+def _taken(network: Network, join: Instance, name: str, depths: Mapping[str, int], known: dict[str, Counts]) -> Counts:
     """Beats of stream ``name`` its reader can have taken when ``join`` waits to write beat j, for every j.
 
     All ways from ``name`` lead to ``join``; every FIFO on them fills up. ``known`` collects results by stream.

@@ -77,9 +77,7 @@ class Net:
             type = BIPOLAR
         middle = 0 if rounding is Rounding.SIGN else (type.max + type.min + 1) // 2
         offset = tuple(Fraction(int(v), 8) for v in self.rng.integers(-16, 16, channels))
-        reference = AffineReference(
-            scale, offset, rounding, middle, (type.min,) * channels, (type.max,) * channels
-        )
+        reference = AffineReference(scale, offset, rounding, middle, (type.min,) * channels, (type.max,) * channels)
         return self.builder.requantize(self.name("quant"), x, reference, type, self.name("tensor"))
 
     def qlinear(self, x: str, zero_point: int = 3) -> str:
