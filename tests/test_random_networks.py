@@ -10,10 +10,12 @@ import onnx
 import pytest
 
 import hlsgen
-from hlsgen import frontend
+from hlsgen import frontend, plan
 from hlsgen.canonical import compare, write
 from hlsgen.errors import UnsupportedError
+from hlsgen.exact import solve
 from hlsgen.graph.graph import Graph
+from hlsgen.lower.mapping import lower
 from tests.networks import FORMS, Coverage, random_network
 
 NETWORKS = 210
@@ -75,6 +77,35 @@ def test_golden_equals_canonical_and_explains_the_original(first: int, tmp_path:
         original = compare.original_check(graph, path, feeds)
         assert original.unexplained == 0, (seed, [t for t in original.tensors if t.unexplained])
     assert unsupported <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(10_000, 12_000, 100))
+def test_many_more(first: int, tmp_path: Path) -> None:
+    for seed in range(first, first + 100):
+        try:
+            graph = frontend.load(save(seed, tmp_path))
+        except UnsupportedError:
+            continue
+        assert compare.canonical_check(graph, write.write(graph), images(graph, seed, 3)).mismatches == 0, seed
+
+
+def test_sums_never_wait_in_a_deep_fifo(tmp_path: Path) -> None:
+    """Requantization follows the multiply-accumulates: accumulator-wide FIFOs have two beats."""
+    sums = 0
+    for seed in range(60):
+        try:
+            graph = frontend.load(save(seed, tmp_path))
+        except UnsupportedError:
+            continue
+        units = solve(graph)
+        design = lower(graph, units, plan.smallest(graph, units), 64)
+        plan.size_fifos(design)
+        for instance in design.instances:
+            if instance.kernel.kind in ("matvec", "depthwise", "sumpool"):
+                sums += 1
+                assert all(design.streams[name].depth <= 2 for name in instance.outputs), (seed, instance.name)
+    assert sums > 100
 
 
 @pytest.mark.parametrize("seed", SIMULATED)

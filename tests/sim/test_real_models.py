@@ -1,4 +1,4 @@
-"""A real residual network: its C++ is short, its simulation agrees, its FIFO depths are computed at once and are least."""
+"""A real residual network: its C++ is short, its simulation agrees, its FIFO depths are quick to find and least."""
 
 from __future__ import annotations
 
