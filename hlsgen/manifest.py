@@ -19,7 +19,7 @@ from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array, HostProgram
 from hlsgen.graph.types import QuantType
-from hlsgen.kernels.axi import words as word_count
+from hlsgen.kernels.axi import words_per_frame
 from hlsgen.lower.design import Design
 from hlsgen.run import output_specs
 
@@ -113,15 +113,11 @@ def axi_bits(manifest: Mapping[str, Any], folder: Path) -> int:
 
 def _onnx_tensors(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
     """Names, shapes of one image and types of ONNX tensors (images, ...)."""
-    return [
-        {"name": name, "shape": list(array.shape[1:]), "dtype": array.dtype.name} for name, array in arrays.items()
-    ]
+    return [{"name": name, "shape": list(array.shape[1:]), "dtype": array.dtype.name} for name, array in arrays.items()]
 
 
 def _host(program: HostProgram) -> list[dict[str, Any]]:
-    return [
-        {"op": node.op_type, "inputs": list(node.inputs), "outputs": list(node.outputs)} for node in program.nodes
-    ]
+    return [{"op": node.op_type, "inputs": list(node.inputs), "outputs": list(node.outputs)} for node in program.nodes]
 
 
 def _boundary(graph: Graph, name: str, type: QuantType, axi_bits: int) -> dict[str, Any]:
@@ -130,7 +126,7 @@ def _boundary(graph: Graph, name: str, type: QuantType, axi_bits: int) -> dict[s
     ``type`` is that of the stream, which for a sum also holds the partial ones.
     """
     tensor = graph.tensors[name]
-    words = word_count(tensor.elements, type, axi_bits)
+    words = words_per_frame(tensor.elements, type, axi_bits)
     views = [
         {
             "onnx": onnx_name,

@@ -14,8 +14,7 @@ from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array
 from hlsgen.graph.types import IntArray
-from hlsgen.kernels.axi import frames_from_words, words_from_frames
-from hlsgen.kernels.axi import words as word_count
+from hlsgen.kernels.axi import frames_from_words, words_from_frames, words_per_frame
 from hlsgen.kernels.base import Beats, StreamSpec
 from hlsgen.lower.design import Design
 from hlsgen.sim import csim
@@ -82,7 +81,7 @@ def frames_leaving(graph: Graph, design: Design, words: Beats) -> dict[str, IntA
     first = 0
     for name, spec in zip(graph.outputs, output_specs(design), strict=True):
         tensor = graph.tensors[name]
-        last = first + word_count(spec.elements, spec.type, design.axi_bits)
+        last = first + words_per_frame(spec.elements, spec.type, design.axi_bits)
         frames[name] = frames_from_words(words[:, first:last], tensor.shape, spec.type).astype(tensor.type.dtype)
         first = last
     return frames

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import UINT8, QuantType
+from hlsgen.kernels.axi import check_axi, words_from_frames, words_per_frame
 from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
-from hlsgen.kernels.unpack import LAST, check_axi, words_from_frames, words_per_frame
+from hlsgen.kernels.unpack import LAST
 
 
 class Part(NamedTuple):

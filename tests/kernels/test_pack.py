@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, QuantType
+from hlsgen.kernels.axi import frames_from_words
 from hlsgen.kernels.pack import Pack
-from hlsgen.kernels.unpack import frames_from_words
 from tests.kernels.harness import Case, Mode, check, random_case, run
 
 INT4 = QuantType(4, True)

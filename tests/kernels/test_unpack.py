@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, QuantType
-from hlsgen.kernels.unpack import Unpack, frames_from_words, words_from_frames
+from hlsgen.kernels.axi import frames_from_words, words_from_frames
+from hlsgen.kernels.unpack import Unpack
 from tests.kernels.harness import Case, Mode, check, random_beats
 
 TYPES = [

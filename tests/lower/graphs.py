@@ -23,8 +23,8 @@ from hlsgen.graph.reference import (
     TableReference,
 )
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
+from hlsgen.kernels.axi import frames_from_words, words_from_frames
 from hlsgen.kernels.base import Beats
-from hlsgen.kernels.unpack import frames_from_words, words_from_frames
 from hlsgen.lower.design import Design
 
 UINT4 = QuantType(4, signed=False)

@@ -13,7 +13,7 @@ from hlsgen import frontend
 from hlsgen.emit import write_hls, write_vectors
 from hlsgen.errors import VerificationError
 from hlsgen.exact import solve
-from hlsgen.kernels.unpack import words_from_frames
+from hlsgen.kernels.axi import words_from_frames
 from hlsgen.lower import lower
 from hlsgen.plan import size_fifos, smallest
 from hlsgen.sim import csim
