@@ -14,6 +14,7 @@ import hlsgen
 from hlsgen.canonical import compare, write
 from hlsgen.graph.ops import Requantize
 from hlsgen.graph.reference import TableReference
+from hlsgen.sim.csim import Types
 
 ModelPath = Callable[[str], Path]
 
@@ -27,6 +28,7 @@ MODELS = (
     "qonnx_tfc_1w2a",
 )
 
+TYPES: tuple[Types, ...] = ("native", "ap")
 TIES = {"mlperf_resnet8_qdq": {"t34_q": 2}}
 
 
@@ -44,11 +46,12 @@ def test_every_stream_of_the_c_simulation(name: str, model_path: ModelPath, tmp_
     assert verify["original"]["unexplained"] == 0
 
     golden = build.run(images, engine="golden", trace=True)
-    simulated = build.run(images, engine="csim", trace=True, types="ap")
-    assert golden.keys() == simulated.keys()
     assert len(golden) > 10
-    for key, expected in golden.items():
-        np.testing.assert_array_equal(simulated[key], expected, err_msg=key)
+    for types in TYPES:
+        simulated = build.run(images, engine="csim", trace=True, types=types)
+        assert golden.keys() == simulated.keys()
+        for key, expected in golden.items():
+            np.testing.assert_array_equal(simulated[key], expected, err_msg=f"{types}: {key}")
 
 
 @pytest.mark.parametrize("name", MODELS)
