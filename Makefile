@@ -1,5 +1,5 @@
 # Everything here works in a fresh clone; each target first makes .venv with what it needs.
-# Needs python3 (3.10 or newer, with venv), g++, make and perl.
+# Needs python3 (3.10 or newer, with venv), g++ and make.
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,7 +34,7 @@ bench: $(STAMP)
 	$(BIN)/python tests/bench.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml

@@ -69,14 +69,13 @@ class Clock:
     mhz: float
     dividers: tuple[int, int]
 
-    @property
-    def period_ns(self) -> float:
-        """Clock period in ns."""
-        return 1e3 / self.mhz
-
 
 class Board(Strict):
-    """A board. ``axi_bits`` is the width of its DMA streams, ``clock_mhz`` the clock used when none is asked for."""
+    """A board. ``axi_bits`` is the width of its DMA streams, ``clock_mhz`` the clock used when none is asked for.
+
+    ``pll_mhz`` is the PLL from which PL clocks are divided, ``crystal_mhz`` the oscillator that feeds it; ``power``
+    names the power sensors, ``notes`` are for the reader.
+    """
 
     name: str
     title: str

@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import hlsgen
+from hlsgen.choices import CsimTypes, Engine, Step, Verify
 from hlsgen.errors import HlsgenError
 
 EXIT_FAILURE = 2
@@ -28,7 +28,8 @@ WIDE = 200
 app = typer.Typer(
     name="hlsgen",
     epilog="First steps: `hlsgen boards`, then `hlsgen build model.onnx --board pynq-z2`. "
-    "Every command explains itself with --help.",
+    "Every command explains itself with --help.\n\n"
+    "Exit code: 0 done, 2 refused or failed (one paragraph says what, where and what to do), 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,39 +38,7 @@ app = typer.Typer(
 )
 
 
-class VerifyChoice(str, Enum):
-    """--verify: how the result is checked before it is delivered."""
-
-    NONE = "none"
-    CSIM = "csim"
-
-
-class StepChoice(str, Enum):
-    """--from, --to: the steps of a build in their order."""
-
-    IMPORT = "import"
-    EXACT = "exact"
-    LOWER = "lower"
-    PLAN = "plan"
-    EMIT = "emit"
-    CSIM = "csim"
-
-
-class EngineChoice(str, Enum):
-    """--engine: what computes the result."""
-
-    GOLDEN = "golden"
-    CSIM = "csim"
-
-
-class TypesChoice(str, Enum):
-    """--csim-types: number types of the C simulation."""
-
-    NATIVE = "native"
-    AP = "ap"
-
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of text.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result, or the error, as JSON.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the Python traceback of an error.")]
 
 
@@ -102,7 +71,7 @@ def build(
     ] = None,
     clock: Annotated[
         float | None,
-        typer.Option("--clock", help="Clock in MHz; rounded down to one that the board's PLL can make. Default: 100."),
+        typer.Option("--clock", help="Clock in MHz, rounded down to one the PLL can make. Default: the board's own."),
     ] = None,
     plan: Annotated[
         Path | None,
@@ -113,17 +82,17 @@ def build(
         typer.Option("--samples", help="Images to verify with (.npz or .npy), besides made-up ones."),
     ] = None,
     verify: Annotated[
-        VerifyChoice,
+        Verify,
         typer.Option("--verify", help="csim: compare C++, NumPy and ONNX Runtime in every element. none: do not."),
-    ] = VerifyChoice.CSIM,
+    ] = Verify.CSIM,
     first: Annotated[
-        StepChoice | None,
+        Step | None,
         typer.Option("--from", help="Do this step and the later ones again; take the earlier ones as they were."),
     ] = None,
     last: Annotated[
-        StepChoice,
+        Step,
         typer.Option("--to", help="Stop after this step. What is done is kept for the next call."),
-    ] = StepChoice.CSIM,
+    ] = Step.CSIM,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -138,7 +107,6 @@ def build(
     `hlsgen build model.onnx -b pynq-z2 --plan my_plan.yaml` (a build's plan.yaml, edited)
     """
     with reporting(debug, as_json):
-        from hlsgen.pipeline import Step, Verify
         from hlsgen.pipeline import build as run_build
 
         with ConsoleProgress(silent=as_json) as progress:
@@ -149,9 +117,9 @@ def build(
                 clock=clock,
                 plan=plan,
                 samples=samples,
-                verify=Verify(verify.value),
-                first=None if first is None else Step(first.value),
-                last=Step(last.value),
+                verify=verify,
+                first=first,
+                last=last,
                 progress=progress,
             )
         if as_json:
@@ -168,12 +136,12 @@ def run(
     input: Annotated[Path, typer.Option("--input", "-i", help="Images: .npy, or .npz with the input's name.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go (.npz).")],
     engine: Annotated[
-        EngineChoice, typer.Option("--engine", help="golden: the NumPy reference. csim: the C++ for Vitis HLS.")
-    ] = EngineChoice.GOLDEN,
+        Engine, typer.Option("--engine", help="golden: the NumPy reference. csim: the C++ for Vitis HLS.")
+    ] = Engine.GOLDEN,
     trace: Annotated[bool, typer.Option("--trace", help="Also save every stream, as stream/NAME.")] = False,
     csim_types: Annotated[
-        TypesChoice, typer.Option("--csim-types", help="native: fast. ap: the ap_int types that Vitis sees.")
-    ] = TypesChoice.NATIVE,
+        CsimTypes, typer.Option("--csim-types", help="native: fast. ap: the ap_int types that Vitis sees.")
+    ] = CsimTypes.NATIVE,
     bounded: Annotated[
         bool, typer.Option("--bounded", help="csim with FIFOs of the planned depths: finds deadlocks; slower.")
     ] = False,
@@ -198,9 +166,7 @@ def run(
         built = Build.open(folder)
         feeds = samples.read(input, built.graph)
         with status(f"running {engine.value}", silent=as_json):
-            results = built.run(
-                feeds, engine.value, trace=trace, types=csim_types.value, bounded=bounded
-            )
+            results = built.run(feeds, engine, trace=trace, types=csim_types.value, bounded=bounded)
         samples.write(output, results)
         summary = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in results.items()}
         if as_json:
@@ -219,9 +185,16 @@ def inspect(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what a model consists of and what of it would run where. Leaves with 0 only if it can be built.
+    """Show what a model consists of and what of it would run where. Exit code 0 only if it can be built.
 
-    **Example**: `hlsgen inspect model.onnx`
+    One row per layer in hardware: frame (HxWxC) and type of its result, shape and range of its weights,
+    multiply-accumulates per image, and the cheapest integer unit that is exact for it.
+
+    **Examples**
+
+    `hlsgen inspect model.onnx`
+
+    `hlsgen inspect model.onnx --json`
     """
     with reporting(debug, as_json):
         from hlsgen.inspection import inspect as inspect_model
@@ -231,9 +204,9 @@ def inspect(
         if as_json:
             print_json(found.as_dict())
             return
-        console = Console()
-        console.print(Text(printable(found.headline)))
-        console.print(Text(printable(found.partition)))
+        console = Console(highlight=False)
+        console.print(Text(printable(found.headline)), soft_wrap=True)
+        console.print(Text(printable(found.partition)), soft_wrap=True)
         table = Table("operator", "kind", "output", "type", "weights", "MACs", "unit", box=None)
         for row in found.rows:
             macs = f"{row.macs:,}" if row.macs else ""
@@ -241,12 +214,15 @@ def inspect(
             table.add_row(*(Text(printable(cell)) for cell in cells))
         show(table)
         for note in found.notes:
-            console.print(Text(f"Note: {printable(note)}"))
+            console.print(Text(f"Note: {printable(note)}"), soft_wrap=True)
 
 
 @app.command()
 def boards(as_json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List the boards that hlsgen knows."""
+    """List the boards that hlsgen knows.
+
+    Another board is a YAML file with the same fields (`--json` shows them): `hlsgen build model.onnx -b my_board.yaml`.
+    """
     with reporting(debug, as_json):
         from hlsgen import board
 
@@ -265,7 +241,7 @@ def boards(as_json: JsonOption = False, debug: DebugOption = False) -> None:
 
 @app.command()
 def doctor(as_json: JsonOption = False, debug: DebugOption = False) -> None:
-    """Show which tools were found and what each makes possible."""
+    """Show which tools were found, what each makes possible, and how to get those that are missing."""
     with reporting(debug, as_json):
         from hlsgen.doctor import examine
 
@@ -330,7 +306,7 @@ def reporting(debug: bool, as_json: bool) -> Iterator[None]:
     except HlsgenError as error:
         _fail(type(error).__name__, str(error), debug, as_json)
     except KeyboardInterrupt as error:
-        print("\nInterrupted. The same command goes on from the last finished step.", file=sys.stderr)
+        print("\nInterrupted. A build goes on from its last finished step when it is called again.", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from error
     except BrokenPipeError as error:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

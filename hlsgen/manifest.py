@@ -14,7 +14,8 @@ import numpy as np
 import hlsgen
 from hlsgen.board import Board, Clock
 from hlsgen.errors import FolderError
-from hlsgen.folder import MAKER, write_text
+from hlsgen.files import write_text
+from hlsgen.folder import MAKER
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array, HostProgram

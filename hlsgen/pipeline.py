@@ -11,8 +11,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,13 +24,15 @@ from hlsgen import plan as plans
 from hlsgen.board import Board, Clock
 from hlsgen.board import load as load_board
 from hlsgen.canonical import write as canonical
+from hlsgen.choices import Engine, Step, Verify
 from hlsgen.emit.hls import write as write_hls
 from hlsgen.emit.hls import write_vectors
 from hlsgen.errors import FolderError, HlsgenError, ModelError, OptionError, ToolError, VerificationError
 from hlsgen.exact import store as unit_store
 from hlsgen.exact.solve import solve
 from hlsgen.exact.units import Unit
-from hlsgen.folder import MANIFEST, Workspace, read_manifest, write_text
+from hlsgen.files import write_text
+from hlsgen.folder import MANIFEST, Workspace, read_manifest
 from hlsgen.graph import golden
 from hlsgen.graph import store as graph_store
 from hlsgen.graph.graph import Graph
@@ -41,33 +43,14 @@ from hlsgen.lower.design import Design
 from hlsgen.lower.mapping import lower
 from hlsgen.lower.names import printable
 from hlsgen.resources import PACKAGE, resource
-from hlsgen.run import Engine, Runner
+from hlsgen.run import Runner
 from hlsgen.sim import csim
 from hlsgen.verify import verify as verify_build
-
-
-class Step(Enum):
-    """The steps of a build, in their order."""
-
-    IMPORT = "import"
-    EXACT = "exact"
-    LOWER = "lower"
-    PLAN = "plan"
-    EMIT = "emit"
-    CSIM = "csim"
-
 
 ORDER = list(Step)
 
 VECTORS = 2
 """Images in the build folder's test vectors."""
-
-
-class Verify(Enum):
-    """How a build is checked before it is delivered."""
-
-    NONE = "none"
-    CSIM = "csim"
 
 
 class Progress(Protocol):
@@ -188,10 +171,10 @@ def build(
 ) -> Build:
     """Build the accelerator of ``model`` into the folder ``output`` (default: ``build/<model>``).
 
-    ``board``: name, path of a YAML file, or Board. ``clock``: MHz, rounded down to what the board can make. ``plan``: a
-    plan.yaml with the foldings (default: the smallest). ``samples``: images to verify with, besides made-up ones.
-    ``first``: do this step and later ones again, taking the earlier ones from an unfinished or finished build of the
-    same inputs; ``last``: stop after this step and keep what is done for the next call.
+    ``board``: name, path of a YAML file, or Board. ``clock``: MHz, rounded down to what the board can make (default:
+    the board's own). ``plan``: a plan.yaml with the foldings (default: the smallest). ``samples``: images to verify
+    with, besides made-up ones. ``first``: do this step and later ones again, taking the earlier ones from an unfinished
+    or finished build of the same inputs; ``last``: stop after this step and keep what is done for the next call.
 
     An existing build in ``output`` is replaced at the very end, so that it is never half of one. Raises a HlsgenError;
     what remains then is at most ``<output>.partial``, which the next call goes on with.
@@ -212,11 +195,34 @@ def build(
     target = Path(output) if output is not None else Path("build") / _folder_name(options.model)
     identity = _identity(source, options)
     workspace = Workspace.open(target, _with_code(identity))
-    if first is not None:
-        _go_back(workspace, first)
-
     job = _Job(options, Artifacts(workspace.path, chosen.axi_bits), hashlib.sha256(source).hexdigest(), identity[:16])
-    watcher = progress or Silent()
+    with closing(workspace):
+        if first is not None:
+            _go_back(workspace, first)
+        workspace.begin()
+        _work(job, workspace, last, progress or Silent())
+        if last is not ORDER[-1]:
+            return Build(workspace.path, {}, False, job.artifacts)
+        workspace.publish()
+    return Build.open(target)
+
+
+@dataclass
+class _Job:
+    """A build under way."""
+
+    options: _Options
+    artifacts: Artifacts
+    model_sha256: str
+    build_id: str
+
+    @property
+    def folder(self) -> Path:
+        return self.artifacts.folder
+
+
+def _work(job: _Job, workspace: Workspace, last: Step, watcher: Progress) -> None:
+    """Do the steps up to ``last`` that are not done yet."""
     try:
         for step in ORDER[: ORDER.index(last) + 1]:
             what, action = _ACTIONS[step]
@@ -233,24 +239,6 @@ def build(
     except HlsgenError:
         workspace.remove()
         raise
-    if last is not ORDER[-1]:
-        return Build(workspace.path, {}, False, job.artifacts)
-    workspace.publish()
-    return Build.open(target)
-
-
-@dataclass
-class _Job:
-    """A build under way."""
-
-    options: _Options
-    artifacts: Artifacts
-    model_sha256: str
-    build_id: str
-
-    @property
-    def folder(self) -> Path:
-        return self.artifacts.folder
 
 
 def _import(job: _Job) -> list[str]:

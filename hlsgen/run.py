@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 import numpy as np
 
+from hlsgen.choices import Engine
 from hlsgen.errors import OptionError
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
@@ -18,13 +18,6 @@ from hlsgen.kernels.axi import frames_from_words, words_from_frames, words_per_f
 from hlsgen.kernels.base import Beats, StreamSpec
 from hlsgen.lower.design import Design
 from hlsgen.sim import csim
-
-
-class Engine(Enum):
-    """What computes the accelerator's part."""
-
-    GOLDEN = "golden"
-    CSIM = "csim"
 
 
 @dataclass

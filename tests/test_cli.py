@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from hlsgen import __version__, board
 from hlsgen.cli import printable
-from tests.commands import hlsgen
+from tests.commands import ROOT, hlsgen
 from tests.conftest import EXAMPLES
 
 
@@ -60,6 +61,18 @@ def test_inspect(name: str, form: str) -> None:
     assert all(row["unit"] for row in found["rows"] if "Requantize" in row["kind"] or row["kind"] == "Join")
 
 
+def without_times(text: str) -> set[str]:
+    """Lines of a build's output, single-spaced, the seconds of its steps left out."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return {re.sub(r"^(\w+) \d+\.\d s ", r"\1 ", line) for line in lines if line}
+
+
+def promised_output() -> set[str]:
+    """What README.md says that `make demo` prints while it builds."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return without_times(text[text.index("    import  ") : text.index("    Built build/digits_qdq")])
+
+
 def test_build_and_run(tmp_path: Path) -> None:
     target, samples = tmp_path / "out", EXAMPLES / "digits_samples.npz"
     outcome = hlsgen("build", EXAMPLES / "digits_qdq.onnx", "-b", "pynq-z2", "-o", target, "--samples", samples)
@@ -67,6 +80,9 @@ def test_build_and_run(tmp_path: Path) -> None:
     assert "hardware == golden == ONNX Runtime(canonical)" in outcome.out
     assert "0 unexplained" in outcome.out
     assert f"Built {target}" in outcome.out.replace("\n", "")
+    promised = promised_output()
+    assert len(promised) == 10
+    assert promised <= without_times(outcome.out), "README.md shows other output"
     with np.load(samples) as data:
         labels = data["labels"]
     logits = {}

@@ -1,10 +1,11 @@
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hlsgen.errors import FolderError
-from hlsgen.folder import MANIFEST, Workspace, read_manifest
+from hlsgen.folder import MANIFEST, STATE, Workspace, read_manifest
 
 
 def work(workspace: Workspace, step: str, text: str = "") -> None:
@@ -98,9 +99,111 @@ def test_a_failing_replacement_leaves_the_old_build(tmp_path: Path, monkeypatch:
 def test_a_replacement_cut_short_between_its_renames_is_undone(tmp_path: Path) -> None:
     target = tmp_path / "out"
     finished(target, "a", "first")
-    os.rename(target, tmp_path / "out.old")  # what a kill at the worst moment leaves
+    os.rename(target, tmp_path / ".out.replaced")  # what a kill at the worst moment leaves
     Workspace.open(target, "a")
     assert content(target) == "first"
+
+
+def test_begun_work_is_recognized_before_its_first_step_is_done(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path / "out", "a")
+    workspace.begin()
+    (workspace.path / "half.txt").write_text("kil")
+    workspace.close()
+    assert Workspace.open(tmp_path / "out", "a").done == []
+    Workspace.open(tmp_path / "out", "b")
+
+
+def test_a_begin_cut_short_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / f"{STATE}.new").write_text('{"mak')
+    finished(tmp_path / "out", "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("fingerprint", ["a", "b"])
+def test_two_builds_do_not_share_a_folder(tmp_path: Path, fingerprint: str) -> None:
+    at_work = Workspace.open(tmp_path / "out", "a")
+    late = Workspace.open(tmp_path / "out", fingerprint)
+    at_work.begin()
+    work(at_work, "import")
+    with pytest.raises(FolderError, match=r"Another build is at work in .*out\.partial"):
+        Workspace.open(tmp_path / "out", fingerprint)
+    with pytest.raises(FolderError, match="Another build is at work"):
+        late.begin()
+    at_work.close()
+    assert Workspace.open(tmp_path / "out", "a").done == ["import"]
+
+
+def test_a_replacement_under_way_is_not_undone(tmp_path: Path) -> None:
+    finished(tmp_path / "out", "a")
+    with closing(Workspace.open(tmp_path / "out", "b")) as at_work:
+        at_work.begin()
+        (tmp_path / "out").rename(tmp_path / ".out.replaced")  # publish is between its renames
+        with pytest.raises(FolderError, match="Another build is at work"):
+            Workspace.open(tmp_path / "out", "a")
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_needs_a_name(name: str) -> None:
+    with pytest.raises(FolderError, match="is no name for a new folder"):
+        Workspace.open(Path(name), "a")
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing may clean up after it."""
+
+
+def killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def test_a_removal_cut_short_leaves_nothing_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work(Workspace.open(tmp_path / "out", "a"), "import")
+
+    def cut_short(folder: Path, ignore_errors: bool = False) -> None:
+        if (folder / STATE).exists():
+            (folder / STATE).unlink()
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", cut_short)
+        with pytest.raises(Killed):
+            Workspace.open(tmp_path / "out", "b")
+    finished(tmp_path / "out", "b")
+    Workspace.open(tmp_path / "out", "c").remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_adoption_cut_short_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(tmp_path / "out", "a")
+    cut_short = Workspace.open(tmp_path / "out", "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copytree", killed)
+        with pytest.raises(Killed):
+            cut_short.adopt()
+    cut_short.close()
+    workspace = Workspace.open(tmp_path / "out", "a")
+    workspace.adopt()
+    assert workspace.done == ["import", "csim"]
+    workspace.publish()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["out.old", "out.copy"])
+@pytest.mark.parametrize("finish", [False, True])
+def test_a_build_kept_under_another_name_stays(tmp_path: Path, name: str, finish: bool) -> None:
+    """Somebody renamed a build to keep it: it is neither taken back nor removed."""
+    target = tmp_path / "out"
+    finished(target, "a", "kept")
+    target.rename(tmp_path / name)
+    if finish:
+        finished(target, "b", "new")
+        with closing(Workspace.open(target, "b")) as workspace:
+            workspace.adopt()
+    finished(target, "c", "newer")
+    assert content(target) == "newer"
+    assert content(tmp_path / name) == "kept"
 
 
 @pytest.mark.parametrize("name", ["out", "out.partial"])

@@ -10,10 +10,12 @@ import pytest
 
 import hlsgen
 from hlsgen import frontend, pipeline
+from hlsgen.choices import Step
 from hlsgen.emit.hls import write as write_hls
 from hlsgen.errors import OptionError, VerificationError
 from hlsgen.graph.host import Array
-from hlsgen.pipeline import Build, Step
+from hlsgen.pipeline import Build
+from tests.commands import hlsgen_process
 from tests.conftest import EXAMPLES
 
 DIGITS = EXAMPLES / "digits_qdq.onnx"
@@ -135,6 +137,15 @@ def test_the_same_inputs_give_the_same_bytes(plain: Build, tmp_path: Path) -> No
     assert other.manifest["build_id"] != plain.manifest["build_id"]
 
 
+def test_the_bytes_do_not_depend_on_the_order_of_sets(plain: Build, tmp_path: Path) -> None:
+    options = ("-b", "pynq-z2", "--verify", "none", "-o", "out")
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        outcome = hlsgen_process("build", DIGITS, *options, cwd=tmp_path / seed, PYTHONHASHSEED=seed)
+        assert outcome.code == 0, outcome.err
+        assert contents(tmp_path / seed / "out") == contents(plain.folder)
+
+
 @pytest.mark.parametrize("step", [step.value for step in Step])
 def test_an_interrupted_build_goes_on_and_ends_the_same(plain: Build, tmp_path: Path, step: str) -> None:
     target = tmp_path / "out"
@@ -182,7 +193,7 @@ def test_a_graph_instead_of_a_file(plain: Build, tmp_path: Path) -> None:
 
 
 def test_a_wrong_weight_in_the_cpp_is_found_and_nothing_is_delivered(
-    plain: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def spoil(design: object, folder: Path) -> None:
         write_hls(design, folder)  # type: ignore[arg-type]

@@ -82,12 +82,15 @@ def test_golden_equals_canonical_and_explains_the_original(first: int, tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(10_000, 12_000, 100))
 def test_many_more(first: int, tmp_path: Path) -> None:
+    unsupported = 0
     for seed in range(first, first + 100):
         try:
             graph = frontend.load(save(seed, tmp_path))
         except UnsupportedError:
+            unsupported += 1
             continue
         assert compare.canonical_check(graph, write.write(graph), images(graph, seed, 3)).mismatches == 0, seed
+    assert unsupported <= 5
 
 
 def test_sums_never_wait_in_a_deep_fifo(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_installed_package_is_the_wheels(installed: Path, tmp_path: Path) -> None:
     where = call(installed / "python", "-c", "import hlsgen; print(hlsgen.__file__)", cwd=tmp_path)
     assert where.startswith(str(installed.parent))
+    assert Path(where.strip()).with_name("py.typed").is_file()
 
 
 def test_commands_work_from_another_folder(installed: Path, tmp_path: Path) -> None:

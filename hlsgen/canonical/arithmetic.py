@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,10 @@ def doubles(reference: AffineReference, lo: int, hi: int, name: str) -> Doubles:
     the rounding; that is checked. Where float64 falls on the wrong side of one, the channel's constant is moved by
     less than 2**-37 LSB. Raises UnsupportedError, naming ``name``, if no constant serves.
     """
+    distinct, places = _distinct(reference)
+    if len(distinct.scale) < len(places):  # one channel per element, but few functions: an average that skips padding
+        few = doubles(distinct, lo, hi, name)
+        return Doubles(few.numerator[places], few.constant[places], few.denominator[places])
     numerator, constant, denominator = reference.float64_constants()
     result = Doubles(numerator, constant, denominator)
     if reference.exact_in_float64(max(abs(lo), abs(hi))):
@@ -71,6 +75,16 @@ def doubles(reference: AffineReference, lo: int, hi: int, name: str) -> Doubles:
             "the result could not be checked with ONNX Runtime. Round the scales to float32."
         )
     return result
+
+
+def _distinct(reference: AffineReference) -> tuple[AffineReference, npt.NDArray[np.int64]]:
+    """The reference with each of its functions once, and which of them every channel has."""
+    parts = (reference.scale, reference.offset, reference.lo, reference.hi)
+    count = max(map(len, parts))
+    channels = list(zip(*(part * count if len(part) == 1 else part for part in parts), strict=True))
+    position = {channel: number for number, channel in enumerate(dict.fromkeys(channels))}
+    scale, offset, lo, hi = zip(*position, strict=True)
+    return replace(reference, scale=scale, offset=offset, lo=lo, hi=hi), np.array([position[c] for c in channels])
 
 
 def _around_boundaries(reference: AffineReference, lo: int, hi: int, name: str) -> npt.NDArray[np.int64]:

@@ -11,9 +11,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from hlsgen.graph.host import Array as Array
 from hlsgen.graph.types import QuantType
-
-Array = npt.NDArray[Any]
 
 OPSET = 21
 """The oldest operator set with quantizers of 16 and 4 bits."""

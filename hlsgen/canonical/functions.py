@@ -40,7 +40,7 @@ class FunctionEmitter:
             case AffineReference():
                 self._affine(op.reference, x, source, carrier(target.type), output, op.name)
             case TableReference():
-                self._table(op.reference, x, source, carrier(target.type), output)
+                self._table(op.reference, x, carrier(target.type), output)
 
     def _float32_multiply(self, op: Requantize, x: str, output: str) -> None:
         """QLinear arithmetic, operator by operator."""
@@ -91,7 +91,7 @@ class FunctionEmitter:
         operator = "Ceil" if rounding in (Rounding.UP, Rounding.HALF_DOWN) else "Floor"
         return self.emitter.node("Mul", [sign, self.emitter.node(operator, [magnitude])])
 
-    def _table(self, reference: TableReference, x: str, source: Tensor, element: int, output: str) -> None:
+    def _table(self, reference: TableReference, x: str, element: int, output: str) -> None:
         rows, length = reference.values.shape
         index = self.emitter.cast(x, TensorProto.INT64)
         start = np.arange(rows) * length - reference.first  # one table after another, one per channel

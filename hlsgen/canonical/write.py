@@ -6,8 +6,6 @@ int32 or int64.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -23,14 +21,13 @@ from hlsgen.graph.host import HostProgram
 from hlsgen.graph.ops import Concat, Conv, Join, MaxPool, Op, Requantize, Reshape, SumPool
 
 
-def write(graph: Graph, fuse: bool = True, expose: Collection[str] = ()) -> onnx.ModelProto:
+def write(graph: Graph, fuse: bool = True) -> onnx.ModelProto:
     """The canonical model of ``graph``, with the inputs and outputs of the original.
 
     ``fuse``: close 8-bit layers with ONNX Runtime's QLinear kernels; otherwise every accumulator is a tensor of its own
-    and the float32 multiplication is spelled out. ``expose``: tensors of the graph to add as outputs, under the names
-    of ``tensor_names``. Raises UnsupportedError where float64 cannot state a reference.
+    and the float32 multiplication is spelled out. Raises UnsupportedError where float64 cannot state a reference.
     """
-    return _Writer(graph, fuse).model(expose)
+    return _Writer(graph, fuse).model()
 
 
 def tensor_names(graph: Graph, fuse: bool = True) -> dict[str, str]:
@@ -56,7 +53,7 @@ class _Writer:
         self.layers = LayerEmitter(self.emitter, graph, self.names)
         self.functions = FunctionEmitter(self.emitter, graph, self.names)
 
-    def model(self, expose: Collection[str]) -> onnx.ModelProto:
+    def model(self) -> onnx.ModelProto:
         graph = self.graph
         host = HostEmitter(self.emitter)
         self._enter(host)
@@ -65,10 +62,6 @@ class _Writer:
         self._leave(host)
         inputs = [_value_info(name, sample) for name, sample in _samples(graph.prefix).items()]
         outputs = [_value_info(name, sample) for name, sample in self._host_outputs().items()]
-        for name in expose:
-            height, width, channels = graph.tensors[name].shape
-            sample = np.empty((1, channels, height, width), numpy_type(carrier(graph.tensors[name].type)))
-            outputs.append(_value_info(self.names[name], sample))
         return self.emitter.model(graph.name, inputs, outputs)
 
     # ---- host parts --------------------------------------------------------------------------------------------------

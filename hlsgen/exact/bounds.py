@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.ops import Conv, Requantize
-
-Int64Array = npt.NDArray[np.int64]
+from hlsgen.graph.types import Int64Array
 
 
 def accumulator_bounds(graph: Graph, op: Requantize) -> tuple[Int64Array, Int64Array]:

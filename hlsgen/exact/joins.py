@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from hlsgen.exact.units import FloatJoinUnit, Interval, JoinUnit, LinearJoinUnit, collapse
-from hlsgen.graph.reference import AffineJoinReference, JoinReference, QLinearAddReference, Rounding
-
-Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
+from hlsgen.graph.reference import AffineJoinReference, Float64Array, JoinReference, QLinearAddReference, Rounding
+from hlsgen.graph.types import Int64Array
 
 _LAST_SHIFT = 27
 _NEAREST = 96

@@ -19,8 +19,7 @@ from hlsgen.exact.proof import is_exact
 from hlsgen.exact.steps import StepFunction
 from hlsgen.exact.units import ScaleUnit, collapse
 from hlsgen.graph.reference import AffineReference, Rounding
-
-Int64Array = npt.NDArray[np.int64]
+from hlsgen.graph.types import Int64Array
 
 _MAX_SHIFT = 90
 _INT64_BITS = 62

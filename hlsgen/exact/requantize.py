@@ -22,8 +22,7 @@ from hlsgen.exact.units import (
     round_to_float32,
 )
 from hlsgen.graph.reference import AffineReference, QLinearReference, Reference, Rounding, TableReference
-
-Int64Array = npt.NDArray[np.int64]
+from hlsgen.graph.types import Int64Array
 
 _TABLE_BITS = 12
 _THRESHOLD_LEVELS = 10

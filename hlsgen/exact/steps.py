@@ -20,8 +20,7 @@ from hlsgen.graph.reference import (
     Rounding,
     TableReference,
 )
-
-Int64Array = npt.NDArray[np.int64]
+from hlsgen.graph.types import Int64Array
 
 _INT64_SAFE = 1 << 62
 

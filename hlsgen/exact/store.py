@@ -21,6 +21,7 @@ from hlsgen.exact.units import (
     ThresholdUnit,
     Unit,
 )
+from hlsgen.files import write_text
 from hlsgen.graph.reference import Rounding
 
 SCHEMA = 1
@@ -38,7 +39,7 @@ def save(units: Mapping[str, tuple[Unit, ...]], folder: Path) -> None:
         "schema": SCHEMA,
         "units": [[tensor, [_encode(unit) for unit in choices]] for tensor, choices in units.items()],
     }
-    (folder / FILE).write_text(json.dumps(document) + "\n", encoding="ascii")
+    write_text(folder / FILE, json.dumps(document) + "\n")
 
 
 def load(folder: Path) -> dict[str, tuple[Unit, ...]]:

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.reference import Rounding
-from hlsgen.graph.types import QuantType
+from hlsgen.graph.types import Int64Array, QuantType
 
-Int64Array = npt.NDArray[np.int64]
 Interval = tuple[int, int]
 
 MANTISSA_BITS = 24
@@ -171,7 +170,7 @@ class ThresholdUnit(RequantUnit):
             return self.base + self.direction * run
         return self.values[np.arange(len(self.values)), run]
 
-    def runs(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    def runs(self, x: npt.NDArray[np.integer]) -> Int64Array:
         """Number of thresholds <= x, by binary search as the hardware does it."""
         channels = np.arange(len(self.thresholds))
         run = np.zeros(x.shape, np.int64)

@@ -31,17 +31,15 @@ def trace(model: Model) -> Graph:
     """The graph of a model that has been read.
 
     The model is walked twice: the first walk learns which nodes are multiply-accumulates, joins or pools on integers,
-    so
-    that the second knows what follows the last of them and leaves it to the CPU.
+    so that the second knows what follows the last of them and leaves it to the CPU.
     """
     quantizers = {name for name, (form, _) in HANDLERS.items() if form}
     if not any(node.op_type in quantizers for node in model.nodes):
         first = next((n for n in model.nodes if n.op_type in ("Conv", "Gemm", "MatMul")), model.nodes[0])
         raise UnsupportedError(
             f"{model.name}: {first} works on floating point, and the model has no quantizer at all. hlsgen takes "
-            "models "
-            "that are already quantized: quantize it first, for example with onnxruntime.quantization.quantize_static "
-            "or Brevitas."
+            "models that are already quantized: quantize it first, for example with "
+            "onnxruntime.quantization.quantize_static or Brevitas."
         )
     layout: InputLayout | None = None
     tail: frozenset[int] = frozenset()

@@ -33,11 +33,6 @@ class GraphBuilder:
         self.tensors: dict[str, Tensor] = {}
         self.ops: list[Op] = []
         self._bounds: dict[str, Bounds] = {}
-        self._accumulators: set[str] = set()
-
-    def is_accumulator(self, name: str) -> bool:
-        """Whether a tensor is a sum no quantizer has closed."""
-        return name in self._accumulators
 
     def input(self, name: str, shape: Frame, type: QuantType) -> str:
         """Declare the tensor that enters the accelerator."""
@@ -93,8 +88,6 @@ class GraphBuilder:
         tensor = self._tensor(output, (rows, columns, source.shape[2]), source.type, source.lo, source.hi)
         if x in self._bounds:
             self._bounds[tensor] = self._bounds[x]
-        if x in self._accumulators:
-            self._accumulators.add(tensor)
         self.ops.append(MaxPool(name, (x,), tensor, geometry))
         return tensor
 
@@ -143,8 +136,6 @@ class GraphBuilder:
         if name not in self.tensors:
             self._tensor(name, shape, source.type, source.lo, source.hi)
             self.ops.append(Reshape(name, (x,), name))
-            if x in self._accumulators:
-                self._accumulators.add(name)
         return name
 
     def narrow(self, name: str, x: str, lo: int | None, hi: int | None, output: str, sole_reader: bool) -> str:
@@ -205,12 +196,10 @@ class GraphBuilder:
         if type.bits > WIDEST_ACCUMULATOR:
             raise UnsupportedError(
                 f"node {name!r}: its sums need {type.bits} bits; hlsgen builds accumulators of at most "
-                f"{WIDEST_ACCUMULATOR}. "
-                "Use narrower weights, activations or biases."
+                f"{WIDEST_ACCUMULATOR}. Use narrower weights, activations or biases."
             )
         tensor = self._tensor(output, shape, type, int(lo.min()), int(hi.max()))
         self._bounds[tensor] = (np.asarray(lo, np.int64), np.asarray(hi, np.int64))
-        self._accumulators.add(tensor)
         return tensor
 
     def _tensor(self, wanted: str, shape: Frame, type: QuantType, lo: int, hi: int) -> str:

@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hlsgen.errors import UnsupportedError
 from hlsgen.frontend.builder import Bounds, GraphBuilder
 from hlsgen.frontend.values import (
     Accumulated,
@@ -18,6 +17,7 @@ from hlsgen.frontend.values import (
     FloatView,
     Fractions,
     JoinView,
+    NotHardwareError,
     Quantized,
     Quantizer,
     Step,
@@ -62,10 +62,10 @@ class Affine:
         return any(b is not None for b in (*self.lower, *self.upper))
 
 
-def compose(scale: Fractions, offset: Fractions, steps: Sequence[Step], name: str) -> Affine:
+def compose(scale: Fractions, offset: Fractions, steps: Sequence[Step]) -> Affine:
     """The steps after ``scale * x + offset`` as one clipped affine function (affine of a clip is a clip of an affine).
 
-    Raises UnsupportedError when a step is neither affine nor a clip.
+    Raises NotHardwareError when a step is neither affine nor a clip.
     """
     lower: tuple[Fraction | None, ...] = (None,)
     upper: tuple[Fraction | None, ...] = (None,)
@@ -87,11 +87,10 @@ def compose(scale: Fractions, offset: Fractions, steps: Sequence[Step], name: st
             lower = tuple(_clamp(b, floor, ceiling) if b is not None else floor for b in lower)
             upper = tuple(_clamp(b, floor, ceiling) if b is not None else ceiling for b in upper)
         else:
-            raise UnsupportedError(
-                f"node {name!r}: {step.name} is applied to a sum that no quantizer has closed, and is not a "
-                "piecewise-linear "
-                f"function. Put a quantizer (QuantizeLinear or Quant) between the layer and {step.name}; it then "
-                "becomes a table."
+            raise NotHardwareError(
+                f"{step.name} before it is applied to a sum that no quantizer has closed, and is not piecewise-linear; "
+                f"put a quantizer (QuantizeLinear or Quant) between the layer and {step.name}, which then becomes a "
+                "table"
             )
     return Affine(scale, offset, lower, upper)
 
@@ -99,7 +98,8 @@ def compose(scale: Fractions, offset: Fractions, steps: Sequence[Step], name: st
 def close(view: FloatView, quantizer: Quantizer, tensor: Tensor) -> Reference:
     """The reference of ``quantizer(view)``.
 
-    ``tensor`` is the view's integer tensor, already in the frame the constants need.
+    ``tensor`` is the view's integer tensor, already in the frame the constants need. Raises NotHardwareError when a
+    step is neither affine nor a clip and its operand too wide for a table.
     """
     if isinstance(view.base, Quantized) and tensor.type.bits <= TABLE_BITS:
         return _table(view.base, view.steps, quantizer, tensor)
@@ -115,12 +115,11 @@ def close(view: FloatView, quantizer: Quantizer, tensor: Tensor) -> Reference:
         scale, offset = dequantize_exactly(view.base)
         nonlinear = next((step.name for step in view.steps if step.affine is None and step.clip is None), None)
         if nonlinear is not None:
-            raise UnsupportedError(
-                f"tensor {view.tensor!r}: {nonlinear} is applied to {tensor.type.bits}-bit integers; its table "
-                "may have at most "
-                f"{TABLE_BITS} bits of input. Quantize the tensor to {TABLE_BITS} bits or fewer."
+            raise NotHardwareError(
+                f"{nonlinear} before it is applied to {tensor.type.bits}-bit integers, and its table may have at most "
+                f"{TABLE_BITS} bits of input; quantize the tensor {view.tensor!r} to {TABLE_BITS} bits or fewer"
             )
-    return _affine(compose(scale, offset, view.steps, view.tensor), quantizer)
+    return _affine(compose(scale, offset, view.steps), quantizer)
 
 
 def dequantize_exactly(base: Quantized) -> tuple[Fractions, Fractions]:
@@ -253,18 +252,18 @@ def _affine_join(view: JoinView, quantizer: Quantizer, bounds_a: Bounds, bounds_
     for operand in (view.a, view.b):
         base = operand.base
         scale, offset = dequantize_exactly(base) if isinstance(base, Quantized) else (base.scale, base.offset)
-        affine = compose(scale, offset, operand.steps, operand.tensor)
+        affine = compose(scale, offset, operand.steps)
         if affine.clipped:
-            raise UnsupportedError(
-                f"node {view.name!r}: one operand is clipped (Relu or Clip) without a quantizer before the sum. "
-                "Put a quantizer between the activation and the addition."
+            raise NotHardwareError(
+                f"one operand of the sum {view.name!r} is clipped (Relu or Clip) without a quantizer before the sum; "
+                "put a quantizer between the activation and the addition"
             )
         operands.append(affine)
-    total = compose((Fraction(1),), (Fraction(0),), view.steps, view.name)
+    total = compose((Fraction(1),), (Fraction(0),), view.steps)
     if len(set(total.lower)) > 1 or len(set(total.upper)) > 1 or quantizer.scale.size > 1:
-        raise UnsupportedError(
-            f"node {view.name!r}: clips or output scales that differ per channel after a sum are not supported. "
-            "Use one scale for the sum's output."
+        raise NotHardwareError(
+            f"clips or output scales that differ per channel after the sum {view.name!r} are not built; use one scale "
+            "for the sum's output"
         )
     step = Fraction(float(quantizer.scale[0]))
     count = max(len(part) for affine in (*operands, total) for part in (affine.scale, affine.offset))
@@ -311,9 +310,8 @@ def _grid(alpha: Fractions, beta: Fractions, gamma: Fractions, reach_a: int, rea
     if not exact or largest * (1 << shift) >= _FLOAT64_SUMS or shift > bound + 16:
         shift = bound
     if largest * (1 << shift) >= _FLOAT64_SUMS:
-        raise UnsupportedError(
-            f"node {name!r}: the sum of two accumulators spans more than 53 bits. Quantize one operand before the "
-            "addition."
+        raise NotHardwareError(
+            f"the sum {name!r} of two accumulators spans more than 53 bits; quantize one operand before the addition"
         )
     return shift
 

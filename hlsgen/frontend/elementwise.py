@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from hlsgen.frontend import qdq
 from hlsgen.frontend.model import Node
-from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
+from hlsgen.frontend.tracer import Handler, Tracer
 from hlsgen.frontend.values import (
     Constant,
     ConstantJoinView,
@@ -20,6 +21,7 @@ from hlsgen.frontend.values import (
     HostValue,
     IntValue,
     JoinView,
+    NotHardwareError,
     QuantConstant,
     Quantized,
     Step,
@@ -270,6 +272,27 @@ def _slope(tracer: Tracer, node: Node) -> Array:
     return array
 
 
+def extremum(tracer: Tracer, node: Node) -> None:
+    """Max or Min of a view and one number: a clip."""
+    if len(node.inputs) != 2:
+        raise NotHardwareError("it has other than two operands")
+    index = int(isinstance(tracer.value(node, 0), Constant | QuantConstant))
+    bound = tracer.constant(node, 1 - index)
+    assert bound is not None
+    if bound.size != 1:
+        raise NotHardwareError("its constant is not one number")
+    value = np.float32(bound.ravel()[0])
+    lower, upper = (value, None) if node.op_type == "Max" else (None, value)
+    _clip(tracer, replace(node, inputs=(node.inputs[index],)), lower, upper)
+
+
+def total(tracer: Tracer, node: Node) -> None:
+    """Sum of two operands is Add."""
+    if len(node.inputs) != 2:
+        raise NotHardwareError("it has other than two operands; write it as a chain of Add")
+    arithmetic(tracer, replace(node, op_type="Add"))
+
+
 def power(tracer: Tracer, node: Node) -> None:
     """x to a constant power."""
     view, exponent = operand(tracer, node), tracer.constant(node, 1)
@@ -295,5 +318,8 @@ HANDLERS: dict[str, tuple[str, Handler]] = {
     "Clip": ("", clip),
     "PRelu": ("", prelu),
     "Pow": ("", power),
+    "Max": ("", extremum),
+    "Min": ("", extremum),
+    "Sum": ("", total),
     "Cast": ("", cast),
 }

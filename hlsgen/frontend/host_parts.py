@@ -136,6 +136,10 @@ class HostParts:
             return
         if isinstance(value, IntValue):
             self._deliver(name, value.tensor, value.layout, value.dtype)
+        elif self._producer[name].op_type in ("ConvInteger", "MatMulInteger"):
+            assert isinstance(value, FloatView)  # read as a real number by layers, but an integer tensor in the file
+            self._deliver(name, value.tensor, value.layout, "int32")
+            self._samples[name] = np.zeros((1, *value.layout.index.shape), np.int32)
         elif isinstance(value, FloatView) and isinstance(value.base, Accumulated) and not value.steps:
             self._deliver_accumulator(name, value, value.base)
         elif self._is_quantizer_output(name, value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend.model import Node
 from hlsgen.frontend.movement import MOVEMENTS, movement
-from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
+from hlsgen.frontend.tracer import Handler, Tracer
 from hlsgen.frontend.values import (
     Accumulated,
     ConcatView,
@@ -23,11 +23,12 @@ from hlsgen.frontend.values import (
     Fractions,
     IntValue,
     JoinView,
+    NotHardwareError,
     QLinearScale,
     QuantConstant,
     Quantized,
 )
-from hlsgen.graph.graph import Layout
+from hlsgen.graph.graph import Frame, Layout
 from hlsgen.graph.ops import Geometry
 
 Array = npt.NDArray[Any]
@@ -53,7 +54,7 @@ def weights_of(tracer: Tracer, node: Node, index: int) -> QuantConstant:
     raise NotHardwareError("its weights are not constant")
 
 
-def _data(tracer: Tracer, node: Node, weights: QuantConstant) -> FloatView:
+def _data(tracer: Tracer, node: Node) -> FloatView:
     """The view a layer with quantized weights reads. A float operator between it and the layers before is an error."""
     if isinstance(tracer.value(node, 1), QuantConstant):
         tracer.refuse_host(node, 0)
@@ -64,7 +65,7 @@ def conv(tracer: Tracer, node: Node) -> None:
     """Conv, one or two spatial axes."""
     weights = weights_of(tracer, node, 1)
     bias = tracer.value(node, 2)
-    view, base = tracer.quantized(_data(tracer, node, weights))
+    view, base = tracer.quantized(_data(tracer, node))
     tracer.values[node.outputs[0]] = convolve(tracer, node, view, base, weights, bias)
 
 
@@ -88,7 +89,7 @@ def convolve(
         )
     geometry = window(node, (kernel[0], kernel[1]), shape[:2], axes)
     scale, qlinear = _scales(base, weights, outputs)
-    integer_bias, offset = _bias(tracer, node, bias, outputs, scale, base, qlinear is not None)
+    integer_bias, offset = _bias(node, bias, outputs, scale, qlinear is not None)
     tensor = tracer.builder.conv(
         node.name, x, geometry, np.ascontiguousarray(centered.transpose(0, 2, 3, 1)), integer_bias, groups,
         base.zero_point, f"{node.outputs[0]}:accumulator",
@@ -103,7 +104,7 @@ def convolve(
 def gemm(tracer: Tracer, node: Node) -> None:
     """Gemm with constant weights: ``alpha * A' * B' + beta * C``."""
     weights = weights_of(tracer, node, 1)
-    view, base = tracer.quantized(_data(tracer, node, weights))
+    view, base = tracer.quantized(_data(tracer, node))
     if node.attribute("transA", 0):
         raise NotHardwareError("transA is set")
     if node.attribute("transB", 0):
@@ -121,7 +122,7 @@ def matmul(tracer: Tracer, node: Node) -> None:
     if isinstance(tracer.value(node, 0), Constant | QuantConstant):
         raise NotHardwareError("its first operand is the constant; only activations times weights are built")
     weights = weights_of(tracer, node, 1)
-    view, base = tracer.quantized(_data(tracer, node, weights))
+    view, base = tracer.quantized(_data(tracer, node))
     tracer.values[node.outputs[0]] = dense(tracer, node, view, base, weights, None, np.float32(1))
 
 
@@ -151,7 +152,7 @@ def dense(
         if qlinear is not None:
             w_scale = np.broadcast_to(weights.scale, weights.shape)[0].astype(np.float32)
             qlinear = QLinearScale(np.float32(alpha * base.scale) * w_scale)
-    integer_bias, offset = _bias(tracer, node, bias, outputs, scale, base, qlinear is not None)
+    integer_bias, offset = _bias(node, bias, outputs, scale, qlinear is not None)
     weight = np.ascontiguousarray(weights.centered[order].T)[:, None, None, :]
     tensor = tracer.builder.conv(
         node.name, x, Geometry((1, 1)), weight, integer_bias, 1, base.zero_point, f"{node.outputs[0]}:accumulator"
@@ -183,7 +184,7 @@ def _scales(base: Quantized, weights: QuantConstant, outputs: int) -> tuple[Frac
 
 
 def _bias(
-    tracer: Tracer, node: Node, bias: Any, outputs: int, scale: Fractions, base: Quantized, qlinear: bool
+    node: Node, bias: Any, outputs: int, scale: Fractions, qlinear: bool
 ) -> tuple[npt.NDArray[np.int64], Fractions]:
     """The bias as (integers added to the accumulator, exact real offset). Exactly one of them is non-zero.
 
@@ -265,7 +266,43 @@ def _pool_kernel(node: Node) -> tuple[tuple[int, int], int]:
 
 
 def max_pool(tracer: Tracer, node: Node) -> None:
-    """MaxPool of integers, or of a view that grows with its integers: the maximum commutes with it."""
+    """MaxPool."""
+    if len([o for o in node.outputs if o]) > 1:
+        raise NotHardwareError("it also returns indices")
+    kernel, axes = _pool_kernel(node)
+
+    def geometry(frame: Frame) -> Geometry:
+        result = window(node, kernel, frame[:2], axes)
+        _counts(node, result, frame, include_padding=False)  # a maximum of nothing would be the padding's
+        return result
+
+    _maximum(tracer, node, axes, geometry)
+
+
+def global_max_pool(tracer: Tracer, node: Node) -> None:
+    """GlobalMaxPool."""
+    axes = len(tracer.host.onnx_shape(node.inputs[0])) - 2
+    if axes not in (1, 2):
+        raise NotHardwareError(f"pooling over {axes} axes is not built")
+    _maximum(tracer, node, axes, lambda frame: Geometry((frame[0], frame[1])))
+
+
+def reduce_max(tracer: Tracer, node: Node) -> None:
+    """ReduceMax over the spatial axes: a global pool."""
+    _spatial_axes(tracer, node)
+    global_max_pool(tracer, node)
+    if not node.attribute("keepdims", 1):
+        value = tracer.values[node.outputs[0]]
+        assert isinstance(value, IntValue | FloatView)
+        flat = replace(value, layout=Layout(value.layout.index.reshape(-1)))
+        tracer.values[node.outputs[0]] = flat
+        if node.outputs[0] in tracer.views:
+            seen = tracer.views[node.outputs[0]]
+            tracer.views[node.outputs[0]] = replace(seen, layout=flat.layout)
+
+
+def _maximum(tracer: Tracer, node: Node, axes: int, geometry: Callable[[Frame], Geometry]) -> None:
+    """Maximum over windows of integers, or of a view that grows with its integers: the maximum commutes with it."""
     value = tracer.value(node, 0)
     if isinstance(value, IntValue):
         view = FloatView(value.tensor, value.layout, Quantized(np.float32(1), 0, value.dtype))
@@ -279,11 +316,8 @@ def max_pool(tracer: Tracer, node: Node) -> None:
             )
         if isinstance(view.base, Accumulated) and min(view.base.scale) < 0:
             raise NotHardwareError("its operand's scale is negative; quantize before it")
-    if len([o for o in node.outputs if o]) > 1:
-        raise NotHardwareError("it also returns indices")
-    kernel, axes = _pool_kernel(node)
     x, shape = tracer.planar(view, axes)
-    tensor = tracer.builder.maxpool(node.name, x, window(node, kernel, shape[:2], axes), node.outputs[0])
+    tensor = tracer.builder.maxpool(node.name, x, geometry(shape), node.outputs[0])
     tracer.mark_heavy()
     layout = _pooled_layout(tracer, tensor, axes)
     if isinstance(value, IntValue):
@@ -309,12 +343,12 @@ def average_pool(tracer: Tracer, node: Node) -> None:
     view, base = tracer.quantized(tracer.view(node, 0))
     x, shape = tracer.planar(view, axes)
     geometry = window(node, kernel, shape[:2], axes)
-    counts = _counts(geometry, shape[:2], bool(node.attribute("count_include_pad", 0)))
+    counts = _counts(node, geometry, shape[:2], bool(node.attribute("count_include_pad", 0)))
     tracer.values[node.outputs[0]] = _sum_view(tracer, node, x, geometry, base, counts, axes, False)
 
 
-def _counts(geometry: Geometry, frame: Sequence[int], include_padding: bool) -> Array:
-    """Elements each window averages, shape (OH, OW)."""
+def _counts(node: Node, geometry: Geometry, frame: Sequence[int], include_padding: bool) -> Array:
+    """Elements in each window, shape (OH, OW). Raises UnsupportedError if there is one without any."""
     if include_padding or not any(geometry.pads):
         return np.full(geometry.output(frame[0], frame[1]), geometry.kernel[0] * geometry.kernel[1])
     counts = []
@@ -322,6 +356,8 @@ def _counts(geometry: Geometry, frame: Sequence[int], include_padding: bool) -> 
         starts = np.arange(geometry.output(frame[0], frame[1])[axis]) * geometry.strides[axis] - geometry.pads[axis]
         taps = starts[:, None] + np.arange(geometry.kernel[axis]) * geometry.dilations[axis]
         counts.append(((taps >= 0) & (taps < frame[axis])).sum(axis=1))
+    if min(counts[0]) == 0 or min(counts[1]) == 0:
+        raise UnsupportedError(f"{node}: some of its windows hold nothing but padding. Reduce its padding or dilation.")
     return np.asarray(np.multiply.outer(counts[0], counts[1]))
 
 
@@ -346,14 +382,19 @@ def global_average_pool(tracer: Tracer, node: Node) -> None:
 def reduce_mean(tracer: Tracer, node: Node) -> None:
     """ReduceMean over the spatial axes."""
     view = tracer.view(node, 0)
-    rank = view.layout.index.ndim + 1
+    _spatial_axes(tracer, node)
+    _global_average(tracer, node, view, bool(node.attribute("keepdims", 1)), False)
+
+
+def _spatial_axes(tracer: Tracer, node: Node) -> None:
+    """Raise NotHardwareError unless a reduction is over all spatial axes."""
+    rank = len(tracer.host.onnx_shape(node.inputs[0]))
     parameter = tracer.constant(node, 1)
     axes = sorted(int(a) % rank for a in (np.ravel(parameter) if parameter is not None else node.attribute("axes", [])))
     if axes != list(range(2, rank)):
         raise NotHardwareError(
-            f"it averages over axes {axes}; only a mean over all spatial axes of (batch, channels, ...) is built"
+            f"it reduces over axes {axes}; only all spatial axes of (batch, channels, ...) together are built"
         )
-    _global_average(tracer, node, view, bool(node.attribute("keepdims", 1)), False)
 
 
 def _global_average(tracer: Tracer, node: Node, view: FloatView, keep_axes: bool, qlinear: bool) -> None:
@@ -430,6 +471,8 @@ HANDLERS: dict[str, tuple[str, Handler]] = {
     "AveragePool": ("", average_pool),
     "GlobalAveragePool": ("", global_average_pool),
     "ReduceMean": ("", reduce_mean),
+    "GlobalMaxPool": ("", global_max_pool),
+    "ReduceMax": ("", reduce_max),
     "Concat": ("", concat),
     **dict.fromkeys(sorted(MOVEMENTS), ("", move)),
 }

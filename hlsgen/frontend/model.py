@@ -180,7 +180,7 @@ def _input(value: onnx.ValueInfoProto, path: Path, notes: list[str]) -> ModelInp
     tensor = value.type.tensor_type
     dims: list[int] = []
     for axis, dim in enumerate(tensor.shape.dim):
-        if dim.HasField("dim_value") and dim.dim_value > 0:
+        if dim.HasField("dim_value") and (dim.dim_value > 0 or (axis == 0 and dim.dim_value == 0)):
             dims.append(dim.dim_value)
         elif axis == 0:
             dims.append(1)

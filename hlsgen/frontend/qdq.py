@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend.closing import type_of
 from hlsgen.frontend.model import Node
-from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
+from hlsgen.frontend.tracer import Handler, Tracer
 from hlsgen.frontend.values import (
     Accumulated,
     ConcatView,
@@ -20,6 +20,7 @@ from hlsgen.frontend.values import (
     HostValue,
     IntValue,
     JoinView,
+    NotHardwareError,
     QuantConstant,
     Quantized,
     Quantizer,

@@ -10,7 +10,7 @@ import numpy as np
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend import qdq
 from hlsgen.frontend.model import Node
-from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
+from hlsgen.frontend.tracer import Handler, Tracer
 from hlsgen.frontend.values import (
     ConcatView,
     Constant,
@@ -18,6 +18,7 @@ from hlsgen.frontend.values import (
     FloatView,
     HostValue,
     JoinView,
+    NotHardwareError,
     QuantConstant,
     Quantized,
     Quantizer,

@@ -15,13 +15,14 @@ from hlsgen.errors import UnsupportedError
 from hlsgen.frontend import elementwise, layers, qdq
 from hlsgen.frontend.closing import type_of
 from hlsgen.frontend.model import Node
-from hlsgen.frontend.tracer import Handler, NotHardwareError, Tracer
+from hlsgen.frontend.tracer import Handler, Tracer
 from hlsgen.frontend.values import (
     ConcatView,
     Constant,
     ConstantJoinView,
     FloatView,
     JoinView,
+    NotHardwareError,
     QuantConstant,
     Quantized,
     Quantizer,

@@ -31,6 +31,7 @@ from hlsgen.frontend.values import (
     HostValue,
     IntValue,
     JoinView,
+    NotHardwareError,
     QuantConstant,
     Quantized,
     Quantizer,
@@ -43,10 +44,6 @@ from hlsgen.graph.types import QuantType
 
 Array = npt.NDArray[Any]
 Handler = Callable[["Tracer", Node], None]
-
-
-class NotHardwareError(Exception):
-    """A node has no place in the accelerator; the text says why, after the node's name."""
 
 
 class InputLayoutNeededError(Exception):

@@ -24,6 +24,10 @@ Fractions = tuple[Fraction, ...]
 """Exact constants in frame order: one for all, one per channel, or one per element of the frame."""
 
 
+class NotHardwareError(Exception):
+    """A node has no place in the accelerator; the text says why, after the node's name."""
+
+
 @dataclass(frozen=True, eq=False)
 class Constant:
     """Known before anything runs. ``array`` has the ONNX tensor's full shape, batch axis included."""

@@ -93,9 +93,9 @@ def run(
 def predict(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """The whole model, host parts included, by the ONNX model's own input and output names, shapes and types.
 
-    ``feeds``: arrays (N, ...) with any number N of images. Returns the model's outputs (N, ...) and, as
+    ``feeds``: arrays (N, ...) with any number N > 0 of images. Returns the model's outputs (N, ...) and, as
     ``int/<tensor>``, the frames (N, H, W, C) of every tensor that leaves the accelerator.
-    Raises ValueError for a missing or ill-shaped input.
+    Raises ValueError for a missing, empty or ill-shaped input.
     """
     frames = input_frames(graph, feeds)
     leaving = run(graph, frames, keep=graph.outputs)
@@ -111,7 +111,10 @@ def input_frames(graph: Graph, feeds: Mapping[str, Array]) -> IntArray:
             raise ValueError(f"input {name!r} is missing; the model's inputs are {', '.join(prefix.inputs)}")
         array = np.asarray(feeds[name])
         if array.ndim == 0 or array.shape[1:] != tuple(prefix.shapes[name]):
-            raise ValueError(f"input {name!r} needs shape (images, {prefix.shapes[name]}), not {array.shape}")
+            needed = ", ".join(["images", *map(str, prefix.shapes[name])])
+            raise ValueError(f"input {name!r} needs shape ({needed}), not {array.shape}")
+        if len(array) == 0:
+            raise ValueError(f"input {name!r} holds no images")
         checked[name] = array.astype(prefix.dtypes[name], copy=False)
     values = prefix.run(checked)
     name = next(name for name in prefix.outputs if graph.views[name].tensor == graph.input)

@@ -23,7 +23,8 @@ class Geometry:
     @property
     def extent(self) -> tuple[int, int]:
         """Rows and columns a window covers, dilation included."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True))  # type: ignore[return-value]
+        (rows, columns), (vertical, horizontal) = self.kernel, self.dilations
+        return vertical * (rows - 1) + 1, horizontal * (columns - 1) + 1
 
     def output(self, height: int, width: int) -> tuple[int, int]:
         """Output rows and columns for an input of height x width."""

@@ -1,7 +1,7 @@
 """Reference arithmetic: what "bit-exact" means, one class per kind of integer function.
 
 A reference is the *definition* of an operator's result; hardware units (package ``exact``) are proved against it and
-``canonical.onnx`` (package ``frontend``) states it in operators that ONNX Runtime executes. Per-channel parameters
+``canonical.onnx`` (package ``canonical``) states it in operators that ONNX Runtime executes. Per-channel parameters
 have one entry per channel (last axis of the frame) or a single one that serves all.
 """
 
@@ -36,7 +36,7 @@ class Rounding(Enum):
 
 
 def round_fraction(value: Fraction, rounding: Rounding) -> int:
-    """Round an exact rational once."""
+    """Round an exact rational once, to an integer (-1 or +1 for ``SIGN``)."""
     floor = value.numerator // value.denominator
     rest = value - floor
     half = Fraction(1, 2)

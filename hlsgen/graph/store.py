@@ -17,6 +17,7 @@ import numpy.typing as npt
 from onnx import TensorProto, helper
 
 from hlsgen.errors import FolderError
+from hlsgen.files import write_text
 from hlsgen.graph.graph import Graph, Layout, Tensor, View
 from hlsgen.graph.host import HostNode, HostProgram
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Op, Requantize, Reshape, SumPool
@@ -51,7 +52,7 @@ def save(graph: Graph, folder: Path) -> None:
     """Write ``graph`` into the existing ``folder``. The same graph always gives the same bytes."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     document = {"schema": SCHEMA, "graph": _encode(graph, "graph", arrays)}
-    (folder / JSON_FILE).write_text(json.dumps(document, indent=1, ensure_ascii=True) + "\n", encoding="ascii")
+    write_text(folder / JSON_FILE, json.dumps(document, indent=1, ensure_ascii=True) + "\n")
     with zipfile.ZipFile(folder / ARRAY_FILE, "w") as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy", _OLDEST_DATE)
@@ -72,8 +73,6 @@ def load(folder: Path) -> Graph:
             )
         with np.load(folder / ARRAY_FILE, allow_pickle=False) as arrays:
             graph = _decode(document["graph"], arrays)
-    except FolderError:
-        raise
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise FolderError(
             f"The graph in {str(folder)!r} cannot be read ({type(error).__name__}: {error}). Build the model again."

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.signedinteger]
+Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

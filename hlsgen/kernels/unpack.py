@@ -1,4 +1,4 @@
-"""Words of the AXI4-Stream input become the beats of the input frame; and how elements stand in such words."""
+"""Words of the AXI4-Stream input become the beats of the input frame."""
 
 from __future__ import annotations
 

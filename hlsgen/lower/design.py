@@ -13,8 +13,7 @@ class Stream:
     """One FIFO: written by one instance, read by one. ``depth`` is in beats, set by the plan.
 
     ``tensor`` names the graph tensor whose frame the stream carries (None for windows and AXI words), ``frame`` its
-    (H, W, C).
-    ``layer`` is the graph operator's name, for messages.
+    (H, W, C). ``layer`` is the graph operator's name, for messages.
     """
 
     name: str

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hlsgen.errors import PlanError
+from hlsgen.files import write_text
 from hlsgen.graph.graph import Graph
 from hlsgen.kernels.matvec import Mac
 from hlsgen.lower.design import Design
@@ -139,7 +140,7 @@ def save(plan: Plan, path: Path) -> None:
         for note in ("about", "node"):
             if not entry[note]:
                 del entry[note]
-    path.write_text(HEADER + yaml.safe_dump(content, sort_keys=False, width=120), encoding="utf-8")
+    write_text(path, HEADER + yaml.safe_dump(content, sort_keys=False, width=120))
 
 
 def apply_depths(plan: Plan, design: Design, smallest_depths: Mapping[str, int]) -> None:

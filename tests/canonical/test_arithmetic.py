@@ -70,6 +70,14 @@ def test_constant_functions_have_no_boundaries() -> None:
     assert constants.evaluate(reference, np.array([[-5], [5]])).tolist() == [[0], [0]]
 
 
+def test_few_functions_of_many_elements_are_checked_once_each() -> None:
+    scales = tuple(Fraction(k, 3 * 7) for k in (1, 2, 3)) * 2000
+    reference = AffineReference(scales, (Fraction(0),), Rounding.HALF_EVEN, 0, (-32768,), (32767,))
+    constants = arithmetic.doubles(reference, -70000, 70000, "n")
+    x = np.random.default_rng(0).integers(-70000, 70000, (50, len(scales)))
+    assert np.array_equal(constants.evaluate(reference, x), reference.evaluate(x))
+
+
 def test_pool_scales_reach_every_multiplier() -> None:
     rng = np.random.default_rng(0)
     for _ in range(300):

@@ -60,7 +60,7 @@ def test_random_graphs_use_every_kernel() -> None:
     }
 
 
-def test_a_wrong_golden_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_golden_is_seen() -> None:
     """One weight changed by one behind the canonical model's back."""
     graph = layer(UINT8, UINT8, np.arange(-20, 25).reshape(5, 3, 3, 1), groups=5, zero_point=7)
     model = write(graph)

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hlsgen import frontend
+from hlsgen.canonical import compare
 from hlsgen.errors import ModelError, UnsupportedError
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
@@ -49,12 +51,12 @@ class Sketch:
         values = self.const(self.rng.integers(-128, 128, shape).astype(np.int8))
         return self.add("DequantizeLinear", values, self.const(np.float32(0.01)), self.const(np.int8(0)))
 
-    def save(self, output: str, folder: Path, opset: int = 13) -> Path:
+    def save(self, output: str, folder: Path, opset: int = 13, dtype: int = TensorProto.FLOAT) -> Path:
         graph = helper.make_graph(
             self.nodes,
             "g",
             [self.input],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+            [helper.make_tensor_value_info(output, dtype, None)],
             self.initializers,
         )
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
@@ -72,6 +74,15 @@ def refuse(tmp_path: Path, shape: list[Any], body: Body) -> str:
     with pytest.raises(UnsupportedError) as caught:
         build(tmp_path, shape, body)
     return str(caught.value)
+
+
+def one_step_from_onnxruntime(path: Path, graph: Graph, scale: float) -> bool:
+    """Whether the graph's one output is within a rounding step of what ONNX Runtime makes of the file."""
+    shape = graph.prefix.shapes["x"]
+    x = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
+    (expected,) = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    result = golden.predict(graph, {"x": x})[graph.suffix.outputs[0]]
+    return result.shape == expected.shape and bool(np.abs(result - expected).max() < 1.001 * scale)
 
 
 def kinds(graph: Graph) -> list[str]:
@@ -234,6 +245,17 @@ def test_float_in_the_middle_names_the_node(tmp_path: Path) -> None:
     assert "'attention/probabilities' (Softmax)" in message
 
 
+def test_function_of_a_sum_in_the_middle_names_the_nodes(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        x = s.quantize(s.add("Sigmoid", s.add("MatMul", s.quantize("x"), s.weight(6, 4))))
+        return s.quantize(s.add("MatMul", x, s.weight(4, 3), name="after"))
+
+    message = refuse(tmp_path, [1, 6], body)
+    assert "(QuantizeLinear) has to run in floating point" in message
+    assert "between the layer and Sigmoid" in message
+    assert "'after' (MatMul)" in message
+
+
 def test_last_layer_without_quantizer_delivers_accumulators(tmp_path: Path) -> None:
     def body(s: Sketch) -> str:
         x = s.quantize(s.add("MatMul", s.quantize("x"), s.weight(6, 4)), 0.1)
@@ -254,6 +276,54 @@ def test_trailing_activation_runs_on_the_host(tmp_path: Path) -> None:
     assert [node.op_type for node in graph.suffix.nodes][:2] == ["DequantizeLinear", "Sigmoid"]
 
 
+def test_trailing_activation_of_a_sum_runs_on_the_host(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        return s.quantize(s.add("Sigmoid", s.add("MatMul", s.quantize("x"), s.weight(6, 4))), 1 / 256, -128)
+
+    graph = build(tmp_path, [1, 6], body)
+    assert kinds(graph) == ["Conv"]
+    operators = ["Cast", "Mul", "Sigmoid", "QuantizeLinear", "DequantizeLinear"]
+    assert [node.op_type for node in graph.suffix.nodes] == operators
+
+
+def test_trailing_activation_of_wide_integers_runs_on_the_host(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        x = s.add("MatMul", s.quantize("x"), s.weight(6, 4))
+        x = s.quantize(x, 1e-3, 0, "int16", domain="com.microsoft")
+        return s.quantize(s.add("Tanh", x), 1 / 128, 0)
+
+    graph = build(tmp_path, [1, 6], body)
+    assert kinds(graph) == ["Conv", "Requantize"]
+    operators = ["DequantizeLinear", "Tanh", "QuantizeLinear", "DequantizeLinear"]
+    assert [node.op_type for node in graph.suffix.nodes] == operators
+
+
+def test_trailing_sum_of_a_clipped_operand_runs_on_the_host(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        x = s.quantize("x")
+        return s.quantize(s.add("Add", x, s.add("Relu", s.add("Conv", x, s.weight(2, 2, 1, 1)))))
+
+    sketch = Sketch([1, 2, 3, 3])
+    path = sketch.save(body(sketch), tmp_path)
+    graph = frontend.load(path)
+    assert kinds(graph) == ["Conv"]
+    assert one_step_from_onnxruntime(path, graph, 0.05)
+
+
+def test_accumulators_as_integer_output(tmp_path: Path) -> None:
+    sketch = Sketch([1, 2, 4, 4], TensorProto.UINT8)
+    weight = sketch.const(sketch.rng.integers(-128, 128, (3, 2, 3, 3)).astype(np.int8))
+    output = sketch.add("ConvInteger", "x", weight, sketch.const(np.uint8(7)))
+    path = sketch.save(output, tmp_path, dtype=TensorProto.INT32)
+    graph = frontend.load(path)
+    x = np.random.default_rng(0).integers(0, 256, (1, 2, 4, 4)).astype(np.uint8)
+    (expected,) = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    result = golden.predict(graph, {"x": x})[graph.suffix.outputs[0]]
+    assert result.dtype == np.int32
+    assert np.array_equal(result, expected)
+    assert not compare.original_check(graph, path, {"x": x}).unexplained  # the file shows no tensor but the input
+
+
 def test_float_head_runs_on_the_host(tmp_path: Path) -> None:
     def body(s: Sketch) -> str:
         x = s.quantize(s.add("MatMul", s.quantize("x"), s.weight(6, 4)), 0.1)
@@ -262,6 +332,65 @@ def test_float_head_runs_on_the_host(tmp_path: Path) -> None:
     graph = build(tmp_path, [1, 6], body)
     assert kinds(graph) == ["Conv", "Requantize"]
     assert [node.op_type for node in graph.suffix.nodes] == ["DequantizeLinear", "MatMul"]
+
+
+# ---- operators written in another way --------------------------------------------------------------------------------
+
+
+def test_max_and_min_with_a_number_are_clips(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        x = s.add("Max", s.add("Conv", s.quantize("x"), s.weight(4, 2, 3, 3)), s.const(np.zeros(1, np.float32)))
+        x = s.quantize(s.add("Min", s.const(np.float32(6)), x), 0.2, -5)
+        return s.quantize(s.add("Conv", x, s.weight(1, 4, 1, 1)))
+
+    close = build(tmp_path, [1, 2, 6, 6], body).ops[1]
+    assert isinstance(close, Requantize)
+    assert isinstance(close.reference, QLinearReference)
+    assert (close.reference.lo, close.reference.hi) == (-5, 25)
+
+
+def test_max_of_two_tensors_is_refused(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        x = s.quantize("x")
+        x = s.quantize(s.add("Max", x, s.add("Neg", x), name="pair"))
+        return s.quantize(s.add("Conv", x, s.weight(1, 2, 1, 1)))
+
+    assert "'pair' (Max)" in refuse(tmp_path, [1, 2, 3, 3], body)
+
+
+def test_sum_of_two_is_add(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        x = s.quantize("x")
+        return s.quantize(s.add("Sum", x, s.add("Conv", x, s.weight(2, 2, 1, 1))))
+
+    assert kinds(build(tmp_path, [1, 2, 3, 3], body)) == ["Conv", "Join"]
+
+
+@pytest.mark.parametrize(("op_type", "keepdims"), [("GlobalMaxPool", 1), ("ReduceMax", 0), ("ReduceMax", 1)])
+@pytest.mark.parametrize("shape", [[1, 2, 3, 4], [1, 2, 7]])
+def test_global_maximum(tmp_path: Path, shape: list[int], op_type: str, keepdims: int) -> None:
+    sketch = Sketch(shape)
+    x = sketch.quantize("x")
+    if op_type == "ReduceMax":
+        x = sketch.add(op_type, x, axes=list(range(2, len(shape))), keepdims=keepdims)
+    else:
+        x = sketch.add(op_type, x)
+    x = sketch.add("Flatten", x)
+    path = sketch.save(sketch.quantize(sketch.add("MatMul", x, sketch.weight(2, 3)), 0.1), tmp_path)
+    graph = frontend.load(path)
+    pool = graph.ops[0]
+    assert isinstance(pool, MaxPool)
+    assert pool.geometry.kernel == ((3, 4) if len(shape) == 4 else (1, 7))
+    assert one_step_from_onnxruntime(path, graph, 0.1)
+
+
+def test_reduce_max_over_channels_stays_on_the_host(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        return s.add("ReduceMax", s.quantize(s.add("Conv", s.quantize("x"), s.weight(2, 2, 1, 1))), axes=[1])
+
+    graph = build(tmp_path, [1, 2, 3, 3], body)
+    assert kinds(graph) == ["Conv", "Requantize"]
+    assert [node.op_type for node in graph.suffix.nodes] == ["DequantizeLinear", "ReduceMax"]
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
@@ -304,6 +433,12 @@ def test_dynamic_shape(tmp_path: Path) -> None:
     sketch = Sketch([1, 2, "height", 6])
     with pytest.raises(ModelError, match=r"axis 2 of input 'x' has no fixed size \('height'\)"):
         frontend.load(sketch.save(sketch.quantize("x"), tmp_path))
+
+
+def test_batch_of_no_images(tmp_path: Path) -> None:
+    sketch = Sketch([0, 6])
+    with pytest.raises(ModelError, match="leading batch axis of size 1"):
+        frontend.load(sketch.save(sketch.quantize(sketch.add("MatMul", "x", sketch.weight(6, 4))), tmp_path))
 
 
 def test_symbolic_batch_is_one_and_said(tmp_path: Path) -> None:
@@ -353,8 +488,6 @@ def test_truncations_never_crash(tmp_path: Path) -> None:
 @pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"])
 @pytest.mark.parametrize("size", [5, 6, 7])
 def test_auto_pad(tmp_path: Path, auto_pad: str, size: int) -> None:
-    import onnxruntime
-
     def body(s: Sketch) -> str:
         return s.quantize(s.add("Conv", s.quantize("x"), s.weight(2, 2, 3, 3), auto_pad=auto_pad, strides=[2, 2]), 0.3)
 
@@ -365,6 +498,18 @@ def test_auto_pad(tmp_path: Path, auto_pad: str, size: int) -> None:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     output = graph.suffix.outputs[0]
     assert np.abs(golden.predict(graph, {"x": x})[output] - session.run(None, {"x": x})[0]).max() < 0.301
+
+
+@pytest.mark.parametrize("op_type", ["MaxPool", "AveragePool"])
+def test_a_pool_of_padding_alone_is_refused(tmp_path: Path, op_type: str) -> None:
+    """Four taps three apart around a frame of 2 x 2: all beside it."""
+
+    def body(s: Sketch) -> str:
+        return s.quantize(s.add(op_type, s.quantize("x"), kernel_shape=[2, 2], dilations=[3, 3], pads=[1, 1, 1, 1]))
+
+    message = refuse(tmp_path, [1, 2, 2, 2], body)
+    assert op_type in message
+    assert "hold nothing but padding" in message
 
 
 @pytest.mark.parametrize("ceil_mode", [0, 1])

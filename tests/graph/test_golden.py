@@ -175,6 +175,8 @@ def test_wrong_shapes_and_names_are_refused() -> None:
         golden.run(graph, np.zeros((2, 1, 1, 3), np.int8), replace={"z": np.zeros((2, 1, 1, 3), np.int8)})
     with pytest.raises(ValueError, match=r"input 'x' needs shape \(images, .*\), not \(2, 4\)"):
         golden.predict(graph, {"x": np.zeros((2, 4), np.int8)})
+    with pytest.raises(ValueError, match="input 'x' holds no images"):
+        golden.predict(graph, {"x": np.zeros((0, *graph.prefix.shapes["x"]), np.int8)})
     with pytest.raises(ValueError, match="input 'x' is missing"):
         golden.predict(graph, {"y": np.zeros((2, 4), np.int8)})
 

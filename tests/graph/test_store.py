@@ -94,7 +94,7 @@ def test_equal_graphs_give_equal_bytes(tmp_path: Path) -> None:
     assert b"PK\x03\x04\x14\x00\x00\x00\x08\x00\x00\x00\x21\x00" in contents[0]
 
 
-def test_fractions_are_readable(tmp_path: Path) -> None:
+def test_fractions_are_readable() -> None:
     assert store._encode(Fraction(1, 3), "", {}) == {"fraction": "1/3"}
     assert store._decode({"fractions": "1/3 -7 5/2"}, {}) == (Fraction(1, 3), Fraction(-7), Fraction(5, 2))
 

@@ -50,6 +50,20 @@ def test_a_saved_plan_reads_back_equal(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "plan.yaml").read_bytes() == first
 
 
+def test_a_plan_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(plan_of(), tmp_path / "plan.yaml")
+    write = Path.write_text
+
+    def cut_short(path: Path, text: str, **options: str) -> None:
+        write(path, text[: len(text) // 2], **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        save(plan_of().model_copy(update={"streams": {"s": 2}}), tmp_path / "plan.yaml")
+    assert load(tmp_path / "plan.yaml", graph_of(NAME), units_of(NAME)) == plan_of()
+
+
 def test_the_file_explains_itself(tmp_path: Path) -> None:
     save(plan_of(), tmp_path / "plan.yaml")
     text = (tmp_path / "plan.yaml").read_text()
