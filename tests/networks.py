@@ -362,6 +362,10 @@ class NetworkBuilder:
             return opened
         real, shape, spread = opened
         real, spread, positive = self.activation(real, spread, shape[0], len(shape) - 1, True)
+        if len(shape) > 1 and min(shape[1:]) > 1 and self.chance(0.15):
+            self.coverage.note("maximum before the quantizer")
+            real = self.node("MaxPool", [real], kernel_shape=[2] * (len(shape) - 1))
+            shape = (shape[0], *(size - 1 for size in shape[1:]))
         return self.quantize(real, shape, spread, positive)
 
     def table(self, x: Activation) -> Activation:

@@ -43,6 +43,7 @@ MUST_OCCUR = (
     *("free zero point", "weight zero point", "weight -128", "bipolar weights", "negative gamma", "float bias"),
     *("saturation", "power-of-two scales", "free scales", "16-bit activation", "integer Clip"),
     *("odd zero point inside the rounding", "accumulator operand", "tensor operand", "accumulator output"),
+    "maximum before the quantizer",
     *(f"rounding {mode}" for mode in ("ROUND", "FLOOR", "CEIL", "UP", "DOWN", "HALF_UP", "HALF_DOWN")),
 )
 
@@ -76,7 +77,7 @@ def test_golden_equals_canonical_and_explains_the_original(first: int, tmp_path:
         assert canonical.mismatches == 0, (seed, [t for t in canonical.tensors if t.mismatches])
         original = compare.original_check(graph, path, feeds)
         assert original.unexplained == 0, (seed, [t for t in original.tensors if t.unexplained])
-    assert unsupported <= 1
+    assert unsupported <= 2
 
 
 @pytest.mark.slow

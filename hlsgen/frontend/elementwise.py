@@ -120,6 +120,8 @@ def join(tracer: Tracer, node: Node) -> JoinView:
             raise NotHardwareError(tracer.why_not(value))
     assert isinstance(a, FloatView)
     assert isinstance(b, FloatView)
+    if a.pool is not None or b.pool is not None:
+        raise NotHardwareError("one operand is a maximum that no quantizer has closed; put a quantizer before the sum")
     if a.layout.index.shape != b.layout.index.shape or not (a.layout.index == b.layout.index).all():
         raise NotHardwareError(
             "its two operands differ in shape or in the order of their elements; broadcasting between tensors "

@@ -140,7 +140,7 @@ class HostParts:
             assert isinstance(value, FloatView)  # read as a real number by layers, but an integer tensor in the file
             self._deliver(name, value.tensor, value.layout, "int32")
             self._samples[name] = np.zeros((1, *value.layout.index.shape), np.int32)
-        elif isinstance(value, FloatView) and isinstance(value.base, Accumulated) and not value.steps:
+        elif isinstance(value, FloatView) and isinstance(value.base, Accumulated) and not (value.steps or value.pool):
             self._deliver_accumulator(name, value, value.base)
         elif self._is_quantizer_output(name, value):
             assert isinstance(value, FloatView)

@@ -24,6 +24,7 @@ from hlsgen.frontend.values import (
     IntValue,
     JoinView,
     NotHardwareError,
+    PendingMax,
     QLinearScale,
     QuantConstant,
     Quantized,
@@ -95,10 +96,7 @@ def convolve(
         base.zero_point, f"{node.outputs[0]}:accumulator",
     )  # fmt: skip
     tracer.mark_heavy()
-    rows, columns, channels = tracer.builder.tensors[tensor].shape
-    index = Layout.planar(channels, rows, columns).index
-    layout = Layout(index if axes == 2 else index[:, 0, :])
-    return FloatView(tensor, layout, _accumulated(scale, offset, qlinear))
+    return FloatView(tensor, _layout_of(tracer, tensor, axes), _accumulated(scale, offset, qlinear))
 
 
 def gemm(tracer: Tracer, node: Node) -> None:
@@ -302,24 +300,24 @@ def reduce_max(tracer: Tracer, node: Node) -> None:
 
 
 def _maximum(tracer: Tracer, node: Node, axes: int, geometry: Callable[[Frame], Geometry]) -> None:
-    """Maximum over windows of integers, or of a view that grows with its integers: the maximum commutes with it."""
+    """Maximum over windows of integers, or of a view. With a view that grows with its integers it commutes."""
     value = tracer.value(node, 0)
     if isinstance(value, IntValue):
         view = FloatView(value.tensor, value.layout, Quantized(np.float32(1), 0, value.dtype))
     else:
         view = tracer.view(node, 0)
-        if any(step.affine is not None and min(step.affine[0]) < 0 for step in view.steps) or any(
-            step.affine is None and step.clip is None for step in view.steps
-        ):
-            raise NotHardwareError(
-                "its operand's function may decrease, so the maximum cannot be taken on integers; quantize before it"
-            )
-        if isinstance(view.base, Accumulated) and min(view.base.scale) < 0:
-            raise NotHardwareError("its operand's scale is negative; quantize before it")
-    x, shape = tracer.planar(view, axes)
-    tensor = tracer.builder.maxpool(node.name, x, geometry(shape), node.outputs[0])
+    if view.pool is not None:
+        raise NotHardwareError("it pools a maximum that no quantizer has closed; put a quantizer between the two")
+    x, frame = tracer.planar(view, axes)
     tracer.mark_heavy()
-    layout = _pooled_layout(tracer, tensor, axes)
+    if not _grows(view, frame[2]):
+        window = geometry(frame)
+        layout = _planar_layout(*window.output(frame[0], frame[1]), frame[2], axes)
+        pending = PendingMax(node.name, window, len(view.steps))
+        tracer.values[node.outputs[0]] = replace(view, tensor=x, layout=layout, pool=pending)
+        return
+    tensor = tracer.builder.maxpool(node.name, x, geometry(frame), node.outputs[0])
+    layout = _layout_of(tracer, tensor, axes)
     if isinstance(value, IntValue):
         tracer.values[node.outputs[0]] = IntValue(tensor, layout, value.dtype)
         tracer.record(node.outputs[0], IntValue(tensor, layout, value.dtype), np.ones(1), 0, False)
@@ -331,8 +329,21 @@ def _maximum(tracer: Tracer, node: Node, axes: int, geometry: Callable[[Frame], 
             )
 
 
-def _pooled_layout(tracer: Tracer, tensor: str, axes: int) -> Layout:
-    rows, columns, channels = tracer.builder.tensors[tensor].shape
+def _grows(view: FloatView, channels: int) -> bool:
+    """Whether a view never decreases with its integers, by a function that is the same all over a channel."""
+    if isinstance(view.base, Accumulated) and (
+        min(view.base.scale) < 0 or max(len(view.base.scale), len(view.base.offset)) > channels
+    ):
+        return False
+    return all(step.grows and step.channels <= channels for step in view.steps)
+
+
+def _layout_of(tracer: Tracer, tensor: str, axes: int) -> Layout:
+    """The layout of an ONNX tensor (C, H, W), or (C, W), in the frame of ``tensor``."""
+    return _planar_layout(*tracer.builder.tensors[tensor].shape, axes)
+
+
+def _planar_layout(rows: int, columns: int, channels: int, axes: int) -> Layout:
     index = Layout.planar(channels, rows, columns).index
     return Layout(index if axes == 2 else index[:, 0, :])
 
@@ -371,7 +382,7 @@ def _sum_view(
     flat = flat[:1] if len(set(flat)) == 1 else flat
     scale = tuple(Fraction(float(base.scale)) / int(n) for n in flat)
     q = QLinearScale(np.array([base.scale], np.float32), int(flat[0])) if qlinear and base.dtype in _EIGHT_BIT else None
-    return FloatView(tensor, _pooled_layout(tracer, tensor, axes), Accumulated(scale, (Fraction(0),), q))
+    return FloatView(tensor, _layout_of(tracer, tensor, axes), Accumulated(scale, (Fraction(0),), q))
 
 
 def global_average_pool(tracer: Tracer, node: Node) -> None:

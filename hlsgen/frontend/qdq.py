@@ -162,7 +162,8 @@ def close(tracer: Tracer, node: Node, value: Value | None, quantizer: Quantizer,
 
 def refuse_tail_table(tracer: Tracer, value: Any) -> None:
     """A table after the last layer belongs on the CPU."""
-    if tracer.in_tail and isinstance(value, FloatView) and not isinstance(value.base, Accumulated):
+    table = isinstance(value, FloatView) and isinstance(value.base, Quantized) and value.pool is None
+    if tracer.in_tail and table:
         raise NotHardwareError("no layer follows it, so it runs on the CPU")
 
 

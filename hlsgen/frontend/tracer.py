@@ -32,6 +32,7 @@ from hlsgen.frontend.values import (
     IntValue,
     JoinView,
     NotHardwareError,
+    PendingMax,
     QuantConstant,
     Quantized,
     Quantizer,
@@ -286,6 +287,8 @@ class Tracer:
             return self._close_join(view, quantizer, output)
         if isinstance(view, ConstantJoinView):
             return self._close_constant_join(view, quantizer, output, name)
+        if view.pool is not None:
+            return self._close_pooled(view, view.pool, quantizer, output, name)
         base = view.base
         more = max(len(base.scale), len(base.offset)) if isinstance(base, Accumulated) else 1
         count = closing.constant_count(view.steps, more, quantizer.scale.size)
@@ -293,6 +296,19 @@ class Tracer:
         reference = closing.close(view, quantizer, self.builder.tensors[x])
         tensor = self.builder.requantize(name, x, reference, quantizer.type, output)
         return IntValue(tensor, view.layout, quantizer.dtype)
+
+    def _close_pooled(
+        self, view: FloatView, pool: PendingMax, quantizer: Quantizer, output: str, name: str
+    ) -> IntValue:
+        """Quantize every element, then take the maximum of integers: what follows the pool must not decrease."""
+        frame = self.builder.tensors[view.tensor].shape
+        if not all(step.grows and step.channels <= frame[2] for step in view.steps[pool.steps :]):
+            raise NotHardwareError(
+                f"the function between {pool.name!r} and its quantizer may decrease; put a quantizer before the pool"
+            )
+        closed = self.close(replace(view, pool=None), quantizer, f"{output}:unpooled", name)
+        x = self.builder.reshape(closed.tensor, frame)
+        return IntValue(self.builder.maxpool(pool.name, x, pool.geometry, output), view.layout, quantizer.dtype)
 
     def _close_join(self, view: JoinView, quantizer: Quantizer, output: str) -> IntValue:
         counts = [

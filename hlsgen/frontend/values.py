@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.graph import Layout
+from hlsgen.graph.ops import Geometry
 from hlsgen.graph.reference import Rounding
 from hlsgen.graph.types import QuantType
 
@@ -135,15 +136,36 @@ class Step:
     clip: tuple[Fraction | None, Fraction | None] | None = None
     channels: int = 1
 
+    @property
+    def grows(self) -> bool:
+        """Whether the step is known never to decrease."""
+        return self.clip is not None or (self.affine is not None and min(self.affine[0]) >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class PendingMax:
+    """A maximum over windows of a view that may decrease with its integers: taken after the quantizer.
+
+    ``steps``: how many steps of the view stand before it.
+    """
+
+    name: str
+    geometry: Geometry
+    steps: int
+
 
 @dataclass(frozen=True, eq=False)
 class FloatView:
-    """A float tensor that is a function of one integer tensor."""
+    """A float tensor that is a function of one integer tensor.
+
+    With ``pool``, ``tensor`` is what is pooled and ``layout`` that of the pooled frame.
+    """
 
     tensor: str
     layout: Layout
     base: Quantized | Accumulated
     steps: tuple[Step, ...] = ()
+    pool: PendingMax | None = None
 
     def then(self, step: Step) -> FloatView:
         """The view after one more elementwise operator."""

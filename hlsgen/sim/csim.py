@@ -50,7 +50,7 @@ def compile(hls_folder: Path, types: Types = "native", bounded: bool = False) ->
     flags = [*FLAGS, *(["-DHLSGEN_AP"] if types == "ap" else []), *(["-DHLSGEN_BOUNDED"] if bounded else [])]
     includes = ["-I.", "-Isim", *(["-isystem", str(ap_headers())] if types == "ap" else [])]
     sources = sorted(path for path in hls_folder.rglob("*") if path.suffix in (".cpp", ".hpp", ".h"))
-    digest = hashlib.sha256("\0".join([compiler.version, *flags, *includes]).encode())
+    digest = hashlib.sha256("\0".join([compiler.version, _processor(compiler), *flags, *includes]).encode())
     for path in sources:
         digest.update(path.relative_to(hls_folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     folder = hls_folder.resolve().parent / "reports" / "csim"
@@ -164,6 +164,12 @@ def find_compiler() -> Compiler:
     if number is None or int(number[0]) < OLDEST:
         raise ToolError(f"{path} is version {version or 'unknown'}; the C simulation needs g++ {OLDEST} or later.")
     return Compiler(path, version)
+
+
+def _processor(compiler: Compiler) -> str:
+    """What -march=native means here: a build folder may move to a machine that lacks instructions of this one."""
+    command = [compiler.path, "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def _execute(program: Path, options: list[str]) -> None:

@@ -130,6 +130,33 @@ def test_negative_gamma_gives_a_decreasing_function(tmp_path: Path) -> None:
     assert close.reference.scale[0] < 0 < close.reference.scale[1]
 
 
+def test_maximum_of_a_decreasing_function_is_taken_after_the_quantizer(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        parameters = [s.const(np.array(v, np.float32)) for v in ([-1.5, 2], [0, 1], [1, 1], [4, 1])]
+        x = s.add("BatchNormalization", s.add("Conv", s.quantize("x"), s.weight(2, 2, 3, 3)), *parameters)
+        return s.quantize(s.add("Relu", s.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])), 0.02, -128)
+
+    sketch = Sketch([1, 2, 8, 8])
+    path = sketch.save(body(sketch), tmp_path)
+    graph = frontend.load(path)
+    assert kinds(graph) == ["Conv", "Requantize", "MaxPool"]
+    x = np.random.default_rng(0).normal(size=(5, 2, 8, 8)).astype(np.float32)
+    report = compare.original_check(graph, path, {"x": x})
+    assert report.unexplained == 0
+    assert len({int(v) for v in golden.predict(graph, {"x": x})[f"int/{graph.outputs[0]}"].ravel()}) > 20
+
+
+def test_maximum_before_a_decreasing_function_is_refused(tmp_path: Path) -> None:
+    def body(s: Sketch) -> str:
+        parameters = [s.const(np.array(v, np.float32)) for v in ([-1.5, 2], [0, 1], [1, 1], [4, 1])]
+        x = s.add("BatchNormalization", s.add("Conv", s.quantize("x"), s.weight(2, 2, 3, 3)), *parameters)
+        x = s.add("MaxPool", x, kernel_shape=[2, 2], name="pool")
+        x = s.quantize(s.add("Mul", x, s.const(np.float32(-1))))
+        return s.quantize(s.add("Conv", x, s.weight(1, 2, 1, 1)))
+
+    assert "'pool'" in refuse(tmp_path, [1, 2, 8, 8], body)
+
+
 def test_residual_accumulator_and_tensor(tmp_path: Path) -> None:
     def body(s: Sketch) -> str:
         x = s.quantize("x")
