@@ -13,6 +13,7 @@ import numpy as np
 
 import hlsgen
 from hlsgen.board import Board, Clock
+from hlsgen.emit.config import split_tables
 from hlsgen.errors import FolderError
 from hlsgen.files import write_text
 from hlsgen.folder import MAKER
@@ -21,7 +22,7 @@ from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array, HostProgram
 from hlsgen.graph.types import QuantType
 from hlsgen.kernels.axi import words_per_frame
-from hlsgen.lower.design import Design
+from hlsgen.lower.design import Design, Instance
 from hlsgen.run import output_specs
 
 SCHEMA = 1
@@ -75,7 +76,7 @@ def compose(
                 "layer": instance.layer,
                 "inputs": list(instance.inputs),
                 "outputs": list(instance.outputs),
-                "constants": instance.kernel.constants(),
+                "constants": _constants(instance),
                 "cycles": instance.kernel.cycles,
             }
             for instance in design.instances
@@ -148,6 +149,12 @@ def _boundary(graph: Graph, name: str, type: QuantType, axi_bits: int) -> dict[s
         "words": words,
         "bytes": words * axi_bits // 8,
     }
+
+
+def _constants(instance: Instance) -> dict[str, Any]:
+    """A kernel's parameters by their C++ names, tables as lists."""
+    scalars, tables = split_tables(instance.kernel.constants())
+    return {**scalars, **tables}
 
 
 def _type(type: QuantType) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def test_the_manifest(verified: Build) -> None:
     assert [node["op"] for node in m["host"]["prefix"]] == ["QuantizeLinear"]
     assert [node["op"] for node in m["host"]["suffix"]] == ["DequantizeLinear"]
     assert m["predicted"]["timing"]["interval_cycles"] == max(kernel["cycles"] for kernel in m["kernels"])
+    pack = next(kernel for kernel in m["kernels"] if kernel["kind"] == "pack")
+    assert (pack["constants"]["AXI_BITS"], pack["constants"]["BEATS"]) == (64, [10])
     assert int(m["build_id"], 16) < 1 << 64
     assert len(m["model"]["sha256"]) == 64
     assert json.loads((verified.folder / "manifest.json").read_text()) == m

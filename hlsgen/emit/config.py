@@ -35,7 +35,7 @@ def config_struct(name: str, kernel: Kernel) -> str:
     (C++14: include it in one translation unit only); its elements are in wire form, that is, bipolar ones are 0 and 1.
     Raises ValueError if a name is no identifier.
     """
-    scalars, tables = _split_tables(kernel.constants())
+    scalars, tables = split_tables(kernel.constants())
     types = kernel.types()
     memories = kernel.memories()
     for identifier in (name, *scalars, *types, *(memory.name for memory in memories)):
@@ -59,7 +59,11 @@ def config_struct(name: str, kernel: Kernel) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _split_tables(constants: dict[str, int]) -> tuple[dict[str, int], dict[str, list[int]]]:
+def split_tables(constants: dict[str, int]) -> tuple[dict[str, int], dict[str, list[int]]]:
+    """A kernel's constants as (numbers, tables): ``NAME[0]``, ``NAME[1]``, ... become the table ``NAME``.
+
+    Raises ValueError when a table's entries are not in ascending order from 0.
+    """
     scalars: dict[str, int] = {}
     tables: dict[str, list[int]] = {}
     for key, value in constants.items():
