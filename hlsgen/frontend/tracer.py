@@ -419,11 +419,13 @@ class Tracer:
     def narrow(self, node: Node, value: IntValue, lo: int | None, hi: int | None) -> IntValue:
         """Clip an integer tensor (QCDQ).
 
-        Where the quantizer before it feeds nothing else, its own bounds become tighter.
+        Where the quantizer before it feeds nothing else, its own bounds become tighter. A quantizer that changed
+        nothing has no tensor of its own: what it shares with others stays as it is.
         """
-        readers = sum(value_name == node.inputs[0] for other in self.model.nodes for value_name in other.inputs)
-        tensor = self.builder.narrow(node.name, value.tensor, lo, hi, node.outputs[0], readers == 1)
-        if readers == 1 and value.tensor not in self.builder.tensors:
+        readers = sum(name == node.inputs[0] for other in self.model.nodes for name in other.inputs)
+        alone = readers == 1 and value.tensor == node.inputs[0] and node.inputs[0] not in self.model.outputs
+        tensor = self.builder.narrow(node.name, value.tensor, lo, hi, node.outputs[0], alone)
+        if alone and value.tensor not in self.builder.tensors:
             self.views.pop(node.inputs[0], None)
         return IntValue(tensor, value.layout, value.dtype)
 

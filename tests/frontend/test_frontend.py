@@ -221,6 +221,26 @@ def test_clip_on_integers_narrows_the_type(tmp_path: Path) -> None:
     assert str(graph.tensors[graph.ops[1].output].type) == "int4"
 
 
+def test_clip_after_a_quantizer_that_changes_nothing_spares_what_it_shares(tmp_path: Path) -> None:
+    """Concat reads both the tensor and its clipped copy."""
+
+    def body(s: Sketch) -> str:
+        operands = s.const(np.float32(0.3)), s.const(np.int8(0))
+        q = s.add("QuantizeLinear", s.add("Conv", s.quantize("x"), s.weight(2, 2, 1, 1)), *operands)
+        x = s.add("DequantizeLinear", q, *operands)
+        again = s.add("QuantizeLinear", x, *operands)
+        y = s.add("DequantizeLinear", s.add("Clip", again, s.const(np.int8(-8)), s.const(np.int8(7))), *operands)
+        joined = s.quantize(s.add("Concat", x, y, axis=1), 0.3, 0)
+        return s.quantize(s.add("Conv", joined, s.weight(1, 4, 1, 1)))
+
+    sketch = Sketch([1, 2, 3, 3])
+    path = sketch.save(body(sketch), tmp_path)
+    graph = frontend.load(path)
+    assert kinds(graph) == ["Conv", "Requantize", "Requantize", "Concat", "Conv", "Requantize"]
+    x = np.random.default_rng(0).normal(size=(4, 2, 3, 3)).astype(np.float32)
+    assert compare.original_check(graph, path, {"x": x}).unexplained == 0
+
+
 # ---- layouts ---------------------------------------------------------------------------------------------------------
 
 
