@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from hlsgen.exact.units import FloatJoinUnit, JoinUnit, LinearJoinUnit
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.types import QuantType
-from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
+from hlsgen.kernels.base import Beats, Memory, require
 from hlsgen.kernels.channels import (
     ROUNDINGS,
+    Elementwise,
     by_channel,
     channel_memory,
     check_channels,
@@ -30,7 +28,7 @@ UNITS: dict[type[JoinUnit], int] = {LinearJoinUnit: 0, FloatJoinUnit: 1}
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Kernel):
+class Add(Elementwise):
     """``y = unit(a, b)`` for every element of two frames (H, W, C), ``lanes`` channels per beat.
 
     All types may be bipolar. ``golden`` raises ValueError for inputs outside the unit's domains.
@@ -57,24 +55,8 @@ class Add(Kernel):
         require(self.output_type.contains(*results), f"results {results} do not fit {self.output_type}")
 
     @property
-    def inputs(self) -> tuple[StreamSpec, ...]:
-        return (
-            StreamSpec(self.a_type, self.lanes, self.cycles),
-            StreamSpec(self.b_type, self.lanes, self.cycles),
-        )
-
-    @property
-    def outputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.output_type, self.lanes, self.cycles),)
-
-    @property
-    def cycles(self) -> int:
-        height, width, channels = self.frame
-        return height * width * channels // self.lanes
-
-    def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
-        beats = np.arange(1, self.cycles + 1)
-        return (beats, beats)
+    def operand_types(self) -> tuple[QuantType, ...]:
+        return (self.a_type, self.b_type)
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         a, b = inputs

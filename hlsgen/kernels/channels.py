@@ -1,6 +1,8 @@
-"""Per-channel parameters of the elementwise kernels (requant, add, table): how they are laid out in memories."""
+"""What the elementwise kernels (requant, add, table) share: their streams, and per-channel parameters in memories."""
 
 from __future__ import annotations
+
+from abc import abstractmethod
 
 import numpy as np
 import numpy.typing as npt
@@ -8,10 +10,42 @@ import numpy.typing as npt
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.reference import Rounding
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Memory, require
+from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
 
 ROUNDINGS = {rounding: number for number, rounding in enumerate(Rounding)}
 """The C++ constants of templates/hls/rounding.hpp."""
+
+
+class Elementwise(Kernel):
+    """One element of the result from the elements of equal position of all operands; one beat per cycle.
+
+    Subclasses have the fields ``frame`` (H, W, C), ``lanes`` (channels per beat) and ``output_type``.
+    """
+
+    frame: Frame
+    lanes: int
+    output_type: QuantType
+
+    @property
+    @abstractmethod
+    def operand_types(self) -> tuple[QuantType, ...]:
+        """Element type of each input stream."""
+
+    @property
+    def inputs(self) -> tuple[StreamSpec, ...]:
+        return tuple(StreamSpec(type, self.lanes, self.cycles) for type in self.operand_types)
+
+    @property
+    def outputs(self) -> tuple[StreamSpec, ...]:
+        return (StreamSpec(self.output_type, self.lanes, self.cycles),)
+
+    @property
+    def cycles(self) -> int:
+        height, width, channels = self.frame
+        return height * width * channels // self.lanes
+
+    def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
+        return (np.arange(1, self.cycles + 1),) * len(self.operand_types)
 
 
 def check_frame(frame: Frame, lanes: int) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from hlsgen.exact.units import MANTISSA_BITS, Float24Unit, RequantUnit, ScaleUnit, ShiftUnit, ThresholdUnit
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
+from hlsgen.kernels.base import Beats, Memory, require
 from hlsgen.kernels.channels import (
     ROUNDINGS,
+    Elementwise,
     by_channel,
     channel_memory,
     check_channels,
@@ -29,7 +29,7 @@ UNITS: dict[type[RequantUnit], int] = {ShiftUnit: 0, ThresholdUnit: 1, ScaleUnit
 
 
 @dataclass(frozen=True, eq=False)
-class Requant(Kernel):
+class Requant(Elementwise):
     """``y = unit(x)`` for every element of a frame (H, W, C), ``lanes`` channels per beat.
 
     ``unit``: ``shift``, ``threshold``, ``scale`` or ``float24``, with parameters for C channels or one set for all.
@@ -57,20 +57,8 @@ class Requant(Kernel):
         require(self.output_type.contains(*results), f"results {results} do not fit {self.output_type}")
 
     @property
-    def inputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.input_type, self.lanes, self.cycles),)
-
-    @property
-    def outputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.output_type, self.lanes, self.cycles),)
-
-    @property
-    def cycles(self) -> int:
-        height, width, channels = self.frame
-        return height * width * channels // self.lanes
-
-    def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
-        return (np.arange(1, self.cycles + 1),)
+    def operand_types(self) -> tuple[QuantType, ...]:
+        return (self.input_type,)
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         (beats,) = inputs

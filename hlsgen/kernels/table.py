@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
-from hlsgen.kernels.channels import by_channel, check_channels, check_frame, table_memory
+from hlsgen.kernels.base import Beats, Memory, require
+from hlsgen.kernels.channels import Elementwise, by_channel, check_channels, check_frame, table_memory
 from hlsgen.kernels.requant import check_domain
 
 
 @dataclass(frozen=True, eq=False)
-class Table(Kernel):
+class Table(Elementwise):
     """``y = values[c, x - first]`` for every element of a frame (H, W, C), ``lanes`` channels per beat.
 
     ``values``: int64 (C, n) or, shared by all channels, (1, n). ``golden`` raises ValueError for x outside
@@ -47,20 +46,8 @@ class Table(Kernel):
         return self.first, self.first + int(self.values.shape[1]) - 1
 
     @property
-    def inputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.input_type, self.lanes, self.cycles),)
-
-    @property
-    def outputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.output_type, self.lanes, self.cycles),)
-
-    @property
-    def cycles(self) -> int:
-        height, width, channels = self.frame
-        return height * width * channels // self.lanes
-
-    def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
-        return (np.arange(1, self.cycles + 1),)
+    def operand_types(self) -> tuple[QuantType, ...]:
+        return (self.input_type,)
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         (beats,) = inputs
