@@ -1,7 +1,8 @@
 """What every hardware kernel states about itself; one module per kernel beside this one.
 
-A kernel has one name and one specification, and its forms agree beat for beat: NumPy (``golden``) and C++ for HLS
-(``templates/hls/<kernel>.hpp``). Names of parameters are the same in both.
+A kernel has one name and one specification, and its forms agree beat for beat: NumPy (``golden``), C++ for HLS
+(``templates/hls/<kernel>.hpp``), SystemVerilog (``ip_repo/<kernel>.sv``, whose cycles ``timing`` states). Names of
+parameters are the same in all of them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 
 import numpy as np
@@ -46,6 +48,86 @@ class Memory:
     name: str
     type: QuantType
     values: IntArray
+
+
+Counts = npt.NDArray[np.int64]
+"""Numbers of beats or of steps."""
+
+NEVER = -(1 << 40)
+"""A step so long before the first that waiting for it is no wait."""
+
+
+class RamStyle(Enum):
+    """What a memory is made of; the value is the one of the attribute ``ram_style``."""
+
+    BLOCK = "block"
+    DISTRIBUTED = "distributed"
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryImage:
+    """Contents of a ROM in SystemVerilog: ``words`` of ``width`` bits, address 0 first; column 0 is lowest."""
+
+    name: str
+    width: int
+    words: list[int]
+
+
+@dataclass(frozen=True, eq=False)
+class InputTiming:
+    """How the steps of a kernel depend on one input stream. Beats and steps are counted from 0 within an image.
+
+    ``needs``: per step, how many beats of the image must have been accepted; non-decreasing.
+    ``frees``: None if a step itself takes the beats it needs, one per cycle at most. Otherwise the kernel has a buffer:
+    per beat, the step whose issue frees the place that the beat goes to; negative numbers are steps of earlier images
+    (-1 the last step of the one before), ``NEVER`` if the place is always free.
+    ``delay``: cycles from a buffered beat's acceptance to the first step that can use it.
+    ``release``: cycles from the issue of a step to the first acceptance into a place it freed.
+    """
+
+    needs: Counts
+    frees: Counts | None = None
+    delay: int = 0
+    release: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class OutputTiming:
+    """How the beats of one output stream follow from the steps.
+
+    ``emits``: per beat, the step that computes it; non-decreasing. ``latency``: cycles from that step's issue to the
+    beat's first offer (valid). ``queue``: beats that may be under way, from claim to handover. ``claims``: per beat, the
+    step that cannot issue without a place for it (default: ``emits``).
+    """
+
+    emits: Counts
+    latency: int
+    queue: int
+    claims: Counts | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """In which clock cycles the SystemVerilog form moves its beats: recurrences over the steps it issues.
+
+    ``steps`` per image, in order, images back to back, so that steps and beats count on from image to image. Let s[k]
+    be the cycle in which step k issues, a[j] the cycle in which beat j of an input is accepted (valid and ready), t[m]
+    the cycle in which beat m of an output is first offered (valid) and d[m] the one in which it is handed over (valid
+    and ready). All happen as early as these rules allow:
+
+        s[k] >= s[k-1] + interval
+        s[k] >= a[needs[k] - 1] + delay         for every input
+        s[claims[m]] >= d[m - queue] + 1        for every output
+        t[m] = max(s[emits[m]] + latency, d[m-1] + 1)
+        a[j] >= a[j-1] + 1
+        a[j] = s[first k with needs[k] > j]     where frees is None
+        a[j] >= s[frees[j]] + release           otherwise
+    """
+
+    steps: int
+    inputs: tuple[InputTiming, ...]
+    outputs: tuple[OutputTiming, ...]
+    interval: int = 1
 
 
 class Kernel(ABC):
@@ -95,6 +177,38 @@ class Kernel(ABC):
     def memories(self) -> Sequence[Memory]:
         """Constant arrays of the C++ configuration struct."""
         return ()
+
+    def timing(self) -> Timing:
+        """When the SystemVerilog form moves its beats."""
+        raise NotImplementedError(f"{self.kind} has no SystemVerilog form")
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        """Parameters of the SystemVerilog module, files of memories excepted (``<MEMORY>_FILE`` is added by name).
+
+        By default the constants of the C++ struct (``NAME[0]``, ``NAME[1]``, ... as one tuple), and ``<TYPE>_BITS``
+        and ``<TYPE>_SIGNED`` for each of its types ``<type>_t``; a bipolar type has one unsigned bit.
+        """
+        parameters: dict[str, int | str | tuple[int, ...]] = {}
+        for name, value in self.constants().items():
+            table, bracket, _ = name.partition("[")
+            earlier = parameters.get(table, ())
+            parameters[table] = (*earlier, value) if bracket and isinstance(earlier, tuple) else value
+        for name, type in self.types().items():
+            prefix = name.removesuffix("_t").upper()
+            parameters |= {f"{prefix}_BITS": type.bits, f"{prefix}_SIGNED": int(type.signed and not type.bipolar)}
+        return parameters
+
+    def rtl_memories(self) -> Sequence[MemoryImage]:
+        """Contents of the module's ROMs; by default those of the C++ form, a row in a word."""
+        return [pack_rows(memory) for memory in self.memories()]
+
+
+def pack_rows(memory: Memory) -> MemoryImage:
+    """Each row of ``memory`` as one word, column 0 in the least significant bits."""
+    bits = memory.type.bits
+    wires = memory.type.encode(memory.values)
+    words = [sum(int(wire) << (bits * column) for column, wire in enumerate(row)) for row in wires]
+    return MemoryImage(memory.name, bits * wires.shape[1], words)
 
 
 def divisors(value: int) -> list[int]:
