@@ -14,6 +14,8 @@ class Step(Enum):
     PLAN = "plan"
     EMIT = "emit"
     CSIM = "csim"
+    RTL = "rtl"
+    SYNTH = "synth"
 
 
 class Verify(Enum):
@@ -21,13 +23,33 @@ class Verify(Enum):
 
     NONE = "none"
     CSIM = "csim"
+    RTL = "rtl"
+    ALL = "all"
+
+    @property
+    def simulates_cpp(self) -> bool:
+        """Whether the C++ is compared."""
+        return self in (Verify.CSIM, Verify.ALL)
+
+    @property
+    def simulates_rtl(self) -> bool:
+        """Whether the SystemVerilog is compared."""
+        return self in (Verify.RTL, Verify.ALL)
+
+
+class Synth(Enum):
+    """What counts a build's resources."""
+
+    NONE = "none"
+    YOSYS = "yosys"
 
 
 class Engine(Enum):
-    """What computes the accelerator's part of a run: the NumPy reference or the C++."""
+    """What computes the accelerator's part of a run: the NumPy reference, the C++ or the SystemVerilog."""
 
     GOLDEN = "golden"
     CSIM = "csim"
+    RTL = "rtl"
 
 
 class CsimTypes(Enum):

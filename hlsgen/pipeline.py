@@ -7,12 +7,13 @@ stopped with ``last``, goes on where it was, and gives the same bytes as one tha
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,9 +25,10 @@ from hlsgen import plan as plans
 from hlsgen.board import Board, Clock
 from hlsgen.board import load as load_board
 from hlsgen.canonical import write as canonical
-from hlsgen.choices import Engine, Step, Verify
+from hlsgen.choices import Engine, Step, Synth, Verify
 from hlsgen.emit.hls import write as write_hls
 from hlsgen.emit.hls import write_vectors
+from hlsgen.emit.rtl import write as write_rtl
 from hlsgen.errors import FolderError, HlsgenError, ModelError, OptionError, ToolError, VerificationError
 from hlsgen.exact import store as unit_store
 from hlsgen.exact.solve import solve
@@ -42,10 +44,12 @@ from hlsgen.kernels.axi import words_from_frames
 from hlsgen.lower.design import Design
 from hlsgen.lower.mapping import lower
 from hlsgen.lower.names import printable
+from hlsgen.plan.make import make as plan_network
 from hlsgen.resources import PACKAGE, resource
 from hlsgen.run import Runner
-from hlsgen.sim import csim
-from hlsgen.verify import verify as verify_build
+from hlsgen.sim import csim, verilator
+from hlsgen.synth import yosys
+from hlsgen.verify import verify_cpp, verify_references, verify_rtl
 
 ORDER = list(Step)
 
@@ -95,8 +99,7 @@ class Artifacts:
         """The design with the foldings and depths of plan.yaml."""
         plan = plans.load(self.folder / "plan.yaml", self.graph, self.units)
         design = lower(self.graph, self.units, plan, self.axi_bits)
-        for name, depth in plan.streams.items():
-            design.streams[name].depth = depth
+        plans.set_depths(plan, design)
         return design
 
 
@@ -129,18 +132,20 @@ class Build:
         trace: bool = False,
         types: csim.Types = "native",
         bounded: bool = False,
+        waves: Path | None = None,
     ) -> dict[str, Array]:
         """Compute the model for images ``x``: an array (images, ...) or one by the input's ONNX name.
 
         Returns the model's outputs by their ONNX names, ``int/<tensor>`` for what leaves the accelerator (frames of
         shape (images, H, W, C)) and, with ``trace``, ``stream/<name>`` for every stream: integers of shape (images,
-        beats, lanes). The engines return the same. ``types`` and ``bounded`` are for ``csim`` (see ``sim.csim``).
+        beats, lanes). The engines return the same. ``types`` and ``bounded`` are for ``csim`` (see ``sim.csim``),
+        ``waves`` (a file for waveforms) for ``rtl``.
         Raises OptionError for a wrong input, ToolError without a compiler, VerificationError for a deadlock.
         """
         if not self.finished:
             raise FolderError(f"{self.folder} is an unfinished build; finish it first.")
         runner = Runner(self.graph, lambda: self.artifacts.design, self.folder)
-        return runner.run(x, Engine(engine), trace=trace, types=types, bounded=bounded)
+        return runner.run(x, Engine(engine), trace=trace, types=types, bounded=bounded, waves=waves)
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,15 @@ class _Options:
     clock: Clock
     asked_mhz: float | None
     plan: Path | None
+    fps: float | None
+    max_utilization: float | None
     samples: Path | None
     verify: Verify
+    synth: Synth
+
+    def asked(self, step: Step) -> str:
+        """What was asked of a step that may be left out; a step done for another wish is done again."""
+        return {Step.CSIM: self.verify.value, Step.RTL: self.verify.value, Step.SYNTH: self.synth.value}.get(step, "")
 
 
 def build(
@@ -163,17 +175,22 @@ def build(
     output: str | Path | None = None,
     clock: float | None = None,
     plan: str | Path | None = None,
+    fps: float | None = None,
+    max_utilization: float | None = None,
     samples: str | Path | None = None,
     verify: Verify | str = Verify.CSIM,
+    synth: Synth | str = Synth.NONE,
     first: Step | str | None = None,
-    last: Step | str = Step.CSIM,
+    last: Step | str = Step.SYNTH,
     progress: Progress | None = None,
 ) -> Build:
     """Build the accelerator of ``model`` into the folder ``output`` (default: ``build/<model>``).
 
     ``board``: name, path of a YAML file, or Board. ``clock``: MHz, rounded down to what the board can make (default:
-    the board's own). ``plan``: a plan.yaml with the foldings (default: the smallest). ``samples``: images to verify
-    with, besides made-up ones. ``first``: do this step and later ones again, taking the earlier ones from an unfinished
+    the board's own). ``plan``: a plan.yaml with the foldings; without one they are solved for: the fastest design that
+    fits into ``max_utilization`` (0 to 1) of the board's resources, or with ``fps`` (images per second) the smallest
+    that is as fast. ``samples``: images to verify with, besides made-up ones. ``verify``: by simulation of the C++, of
+    the SystemVerilog, or of both. ``synth``: "yosys" counts resources. ``first``: do this step and later ones again, taking the earlier ones from an unfinished
     or finished build of the same inputs; ``last``: stop after this step and keep what is done for the next call.
 
     An existing build in ``output`` is replaced at the very end, so that it is never half of one. Raises a HlsgenError;
@@ -185,12 +202,16 @@ def build(
         chosen.clock(clock),
         clock,
         _existing(plan, "--plan"),
+        _positive(fps, "--fps"),
+        _share(max_utilization),
         _existing(samples, "--samples"),
         Verify(verify),
+        Synth(synth),
     )
+    if plan is not None and (fps is not None or max_utilization is not None):
+        raise OptionError("--plan gives the foldings; --fps and --max-utilization ask for others. Give one of them.")
     first, last = None if first is None else Step(first), Step(last)
-    if options.verify is Verify.CSIM and last is Step.CSIM:
-        csim.find_compiler()  # now, not after minutes of work
+    _find_tools(options, last)
     source = _source(options.model)
     target = Path(output) if output is not None else Path("build") / _folder_name(options.model)
     identity = _identity(source, options)
@@ -203,8 +224,20 @@ def build(
         _work(job, workspace, last, progress or Silent())
         if last is not ORDER[-1]:
             return Build(workspace.path, {}, False, job.artifacts)
+        manifests.write(_manifest(job, workspace), job.folder / MANIFEST)
         workspace.publish()
     return Build.open(target)
+
+
+def _find_tools(options: _Options, last: Step) -> None:
+    """Raise ToolError for a tool that is missing: now, not after minutes of work."""
+    reached = ORDER[: ORDER.index(last) + 1]
+    if options.verify.simulates_cpp and Step.CSIM in reached:
+        csim.find_compiler()
+    if options.verify.simulates_rtl and Step.RTL in reached:
+        verilator.find_tools()
+    if options.synth is Synth.YOSYS and Step.SYNTH in reached:
+        yosys.version()
 
 
 @dataclass
@@ -222,18 +255,19 @@ class _Job:
 
 
 def _work(job: _Job, workspace: Workspace, last: Step, watcher: Progress) -> None:
-    """Do the steps up to ``last`` that are not done yet."""
+    """Do the steps up to ``last`` that are not done yet, or were done for another wish."""
     try:
         for step in ORDER[: ORDER.index(last) + 1]:
             what, action = _ACTIONS[step]
-            if step.value in workspace.done:
+            earlier = workspace.done.get(step.value)
+            if earlier is not None and earlier["asked"] == job.options.asked(step):
                 watcher.end(step.value, None, [])
                 continue
             watcher.begin(step.value, what)
             started = time.perf_counter()
-            lines = action(job)
-            workspace.finish(step.value)
-            watcher.end(step.value, time.perf_counter() - started, lines)
+            done = action(job)
+            workspace.finish(step.value, {"asked": job.options.asked(step), "report": done.report})
+            watcher.end(step.value, time.perf_counter() - started, done.lines)
     except (ToolError, VerificationError):
         raise  # a tool can be installed, a mismatch looked into: what is done is kept
     except HlsgenError:
@@ -241,63 +275,74 @@ def _work(job: _Job, workspace: Workspace, last: Step, watcher: Progress) -> Non
         raise
 
 
-def _import(job: _Job) -> list[str]:
+@dataclass(frozen=True)
+class _Done:
+    """What a step tells people, and what it leaves for the manifest (JSON values)."""
+
+    lines: list[str]
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def _import(job: _Job) -> _Done:
     model = job.options.model
     graph = model if isinstance(model, Graph) else frontend.load(model)
     job.folder.mkdir(parents=True, exist_ok=True)
     graph_store.save(graph, job.folder)
     write_text(job.folder / "graph.txt", graph_store.describe(graph))
     (job.folder / "canonical.onnx").write_bytes(canonical.write(graph).SerializeToString(deterministic=True))
-    return [headline(graph), partition(graph), *graph.notes]
+    return _Done([headline(graph), partition(graph), *graph.notes])
 
 
-def _exact(job: _Job) -> list[str]:
+def _exact(job: _Job) -> _Done:
     units = solve(job.artifacts.graph)
     unit_store.save(units, job.folder)
     kinds = Counter(choices[0].kind for choices in units.values())
-    return [f"{len(units)} functions proved exact: {listed(kinds)}"]
+    return _Done([f"{len(units)} functions proved exact: {listed(kinds)}"])
 
 
-def _lower(job: _Job) -> list[str]:
+def _lower(job: _Job) -> _Done:
+    """Every operator finds its kernels, whatever the foldings will be."""
     graph, units = job.artifacts.graph, job.artifacts.units
-    given = job.options.plan
-    plan = plans.smallest(graph, units) if given is None else plans.load(given, graph, units)
-    design = lower(graph, units, plan, job.artifacts.axi_bits)
-    plans.save(plan, job.folder / "plan.yaml")
+    design = lower(graph, units, plans.smallest(graph, units), job.artifacts.axi_bits)
     kinds = Counter(instance.kernel.kind for instance in design.instances)
-    return [f"{len(design.instances)} kernels: {listed(kinds)}"]
+    return _Done([f"{len(design.instances)} kernels: {listed(kinds)}"])
 
 
-def _plan(job: _Job) -> list[str]:
-    graph, units = job.artifacts.graph, job.artifacts.units
-    plan = plans.load(job.folder / "plan.yaml", graph, units)
-    design = lower(graph, units, plan, job.artifacts.axi_bits)
-    plans.apply_depths(plan, design, plans.size_fifos(design))
-    inner = [stream for stream in design.streams.values() if stream.name not in (design.input, design.output)]
-    plans.save(plan.model_copy(update={"streams": {s.name: s.depth for s in inner}}), job.folder / "plan.yaml")
-    clock, asked = job.options.clock, job.options.asked_mhz
-    slowest = max(design.instances, key=lambda instance: instance.kernel.cycles)
-    cycles = slowest.kernel.cycles
-    lines = [
-        f"slowest kernel {slowest.name}: {cycles:,} cycles per image, {clock.mhz * 1e6 / cycles:,.0f} images/s "
-        f"at {clock.mhz:g} MHz",
-        f"{len(inner)} FIFOs of {sum(s.depth * s.spec.width for s in inner):,} bits, "
-        f"the deepest {max(s.depth for s in inner)} beats",
-    ]
+def _plan(job: _Job) -> _Done:
+    """Solve the foldings unless they are given, then the FIFO depths, and predict."""
+    graph, units, options = job.artifacts.graph, job.artifacts.units, job.options
+    planned = plan_network(
+        graph,
+        units,
+        options.board,
+        options.clock.mhz,
+        given=None if options.plan is None else plans.load(options.plan, graph, units),
+        fps=options.fps,
+        max_utilization=options.max_utilization,
+    )
+    plans.save(planned.plan, job.folder / "plan.yaml")
+    write_text(job.folder / "plan.txt", "\n".join(planned.explanation.lines()) + "\n")
+    lines = planned.lines()
+    clock, asked = options.clock, options.asked_mhz
     if asked is not None and abs(clock.mhz - asked) > 1e-4 * asked:
         lines.append(f"clock {asked:g} MHz asked; the fastest below that the PLL can make is {clock.mhz:.3f} MHz")
-    return lines
+    return _Done(lines, planned.predicted())
 
 
-def _emit(job: _Job) -> list[str]:
+def _emit(job: _Job) -> _Done:
     graph, design = job.artifacts.graph, job.artifacts.design
     write_hls(design, job.folder / "hls")
     frames = golden.input_frames(graph, {name: images[:VECTORS] for name, images in _feeds(job).items()})
     write_vectors(
         design, words_from_frames(frames, graph.tensors[graph.input].type, design.axi_bits), job.folder / "hls"
     )
-    files = [path for path in (job.folder / "hls").rglob("*") if path.is_file()]
-    return [f"hls/: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"]
+    write_rtl(design, job.folder / "rtl", job.build_id)
+    return _Done([_contents(job.folder / name) for name in ("hls", "rtl")])
+
+
+def _contents(folder: Path) -> str:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return f"{folder.name}/: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
 
 
 def _feeds(job: _Job) -> dict[str, Array]:
@@ -308,16 +353,41 @@ def _feeds(job: _Job) -> dict[str, Array]:
     return samples.joined(samples.read(job.options.samples, job.artifacts.graph), feeds)
 
 
-def _csim(job: _Job) -> list[str]:
-    """Verify, if asked to, and write the manifest, which makes the folder a build."""
-    report: dict[str, Any] = {}
-    lines = ["not verified (--verify none)"]
-    if job.options.verify is Verify.CSIM:
-        original = job.options.model if isinstance(job.options.model, Path) else None
-        artifacts = job.artifacts
-        verification = verify_build(artifacts.graph, artifacts.design, job.folder, _feeds(job), original)
-        report, lines = verification.as_dict(), verification.lines()
-    manifest = manifests.compose(
+def _csim(job: _Job) -> _Done:
+    verify, artifacts = job.options.verify, job.artifacts
+    if verify is Verify.NONE:
+        return _Done(["not verified (--verify none)"])
+    feeds = _feeds(job)
+    done = _Done([])
+    if verify.simulates_cpp:
+        streams = verify_cpp(artifacts.graph, artifacts.design, job.folder, feeds)
+        done = _Done(streams.lines(), {"csim": streams.as_dict()})
+    original = job.options.model if isinstance(job.options.model, Path) else None
+    references = verify_references(artifacts.graph, job.folder, feeds, original)
+    return _Done([*done.lines, *references.lines()], {**done.report, **references.as_dict()})
+
+
+def _rtl(job: _Job) -> _Done:
+    if not job.options.verify.simulates_rtl:
+        return _Done(["SystemVerilog not simulated (--verify all does)"])
+    report = verify_rtl(job.artifacts.graph, job.artifacts.design, job.folder, _feeds(job))
+    return _Done(report.lines(), {"rtl": report.as_dict(), "measured": {"timing": report.timing}})
+
+
+def _synth(job: _Job) -> _Done:
+    if job.options.synth is Synth.NONE:
+        return _Done(["resources predicted, not counted (--synth yosys counts them)"])
+    report = yosys.synthesise_design(
+        job.artifacts.design, job.folder / "rtl", job.options.board.family, log_folder=job.folder / "reports" / "yosys"
+    )
+    return _Done(report.lines(), report.as_dict())
+
+
+def _manifest(job: _Job, workspace: Workspace) -> dict[str, Any]:
+    """The manifest, from what the steps reported."""
+    reports = {name: done["report"] for name, done in workspace.done.items()}
+    rtl, synth = dict(reports["rtl"]), dict(reports["synth"])
+    return manifests.compose(
         graph=job.artifacts.graph,
         design=job.artifacts.design,
         board=job.options.board,
@@ -326,19 +396,21 @@ def _csim(job: _Job) -> list[str]:
         model_file=job.options.model.name if isinstance(job.options.model, Path) else None,
         model_sha256=job.model_sha256,
         build_id=job.build_id,
-        verify=report,
+        predicted=reports["plan"],
+        measured={**rtl.pop("measured", {}), **synth},
+        verify={**reports["csim"], **rtl},
     )
-    manifests.write(manifest, job.folder / MANIFEST)
-    return lines
 
 
-_ACTIONS: dict[Step, tuple[str, Callable[[_Job], list[str]]]] = {
+_ACTIONS: dict[Step, tuple[str, Callable[[_Job], _Done]]] = {
     Step.IMPORT: ("reading the model", _import),
     Step.EXACT: ("finding exact integer units", _exact),
     Step.LOWER: ("choosing kernels", _lower),
-    Step.PLAN: ("computing FIFO depths", _plan),
-    Step.EMIT: ("writing C++", _emit),
-    Step.CSIM: ("compiling and comparing", _csim),
+    Step.PLAN: ("solving foldings and FIFO depths", _plan),
+    Step.EMIT: ("writing C++ and SystemVerilog", _emit),
+    Step.CSIM: ("compiling and comparing the C++", _csim),
+    Step.RTL: ("compiling and comparing the SystemVerilog", _rtl),
+    Step.SYNTH: ("counting resources with Yosys", _synth),
 }
 
 
@@ -348,6 +420,18 @@ def _existing(path: str | Path | None, option: str) -> Path | None:
     if not Path(path).is_file():
         raise OptionError(f"{option}: there is no file {path}.")
     return Path(path)
+
+
+def _positive(value: float | None, option: str) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise OptionError(f"{option} {value:g} is not a positive number.")
+    return value
+
+
+def _share(value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 1:
+        raise OptionError(f"--max-utilization {value:g} is not a share of the device; give a number above 0, at most 1.")
+    return value
 
 
 def _source(model: Path | Graph) -> bytes:
@@ -376,7 +460,8 @@ def _identity(source: bytes, options: _Options) -> str:
     digest = hashlib.sha256()
     plan = b"" if options.plan is None else options.plan.read_bytes()
     board = options.board.model_dump_json().encode()
-    for part in (source, board, f"{options.clock.mhz:.9g}".encode(), plan, hlsgen.__version__.encode()):
+    wishes = f"{options.clock.mhz:.9g} {options.fps} {options.max_utilization}".encode()
+    for part in (source, board, wishes, plan, hlsgen.__version__.encode()):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()
 
@@ -384,7 +469,8 @@ def _identity(source: bytes, options: _Options) -> str:
 def _with_code(identity: str) -> str:
     """The identity together with hlsgen's own files: work begun by other code is not gone on with."""
     digest = hashlib.sha256(identity.encode())
-    for path in sorted([*PACKAGE.rglob("*.py"), *(p for p in resource("templates").rglob("*") if p.is_file())]):
+    data = (path for name in ("templates", "ip_repo") for path in resource(name).rglob("*") if path.is_file())
+    for path in sorted([*PACKAGE.rglob("*.py"), *data]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

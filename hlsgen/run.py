@@ -1,4 +1,4 @@
-"""Runs a design on images: host prefix, hardware (as NumPy or as C++), host suffix."""
+"""Runs a design on images: host prefix, hardware (as NumPy, as C++ or as SystemVerilog), host suffix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hlsgen.graph.types import IntArray
 from hlsgen.kernels.axi import frames_from_words, words_from_frames, words_per_frame
 from hlsgen.kernels.base import Beats, StreamSpec
 from hlsgen.lower.design import Design
-from hlsgen.sim import csim
+from hlsgen.sim import csim, rtlsim
 
 
 @dataclass
@@ -35,8 +35,11 @@ class Runner:
         trace: bool = False,
         types: csim.Types = "native",
         bounded: bool = False,
+        waves: Path | None = None,
     ) -> dict[str, Array]:
         """See ``Build.run``."""
+        if waves is not None and engine is not Engine.RTL:
+            raise OptionError("--waves records the signals of the SystemVerilog; it goes with --engine rtl.")
         try:
             frames = golden.input_frames(self.graph, x if isinstance(x, Mapping) else self._named(x))
         except ValueError as error:
@@ -49,6 +52,9 @@ class Runner:
             words = words_from_frames(frames, self.graph.tensors[self.graph.input].type, design.axi_bits)
             if engine is Engine.GOLDEN:
                 streams = design.run(words)
+            elif engine is Engine.RTL:
+                played = rtlsim.run(design, self.folder / "rtl", words, trace=trace, waves=waves)
+                streams = {**played.streams, design.input: words, design.output: played.words}
             else:
                 program = csim.compile(self.folder / "hls", types, bounded)
                 simulated = csim.run(program, design, words, streams=trace)

@@ -15,16 +15,19 @@ ROOT = Path(hlsgen.__file__).parent
 BASE = ("errors", "choices", "files", "resources")
 """Modules that anything may import; they import nothing of the project."""
 
-PACKAGES = ("graph", "frontend", "exact", "kernels", "lower", "plan", "emit", "sim", "canonical")
+DEVICE = ("board",)
+"""What is known of boards: of interest to everything that costs."""
+
+PACKAGES = ("graph", "frontend", "exact", "kernels", "lower", "plan", "emit", "sim", "synth", "canonical")
 """The way of the data, left to right."""
 
 PIPELINE = (
-    *("board", "folder", "samples", "run", "verify", "manifest", "inspection", "doctor"),
+    *("folder", "samples", "run", "verify", "manifest", "inspection", "doctor"),
     *("pipeline", "cli", "__main__"),
 )
 """Modules that put the packages together; each imports only what stands before it."""
 
-ORDER = (*BASE, *PACKAGES, *PIPELINE)
+ORDER = (*BASE, *DEVICE, *PACKAGES, *PIPELINE)
 
 FACADE = ROOT / "__init__.py"
 """The exception: it offers the pipeline's functions, on first use, and the version that modules read."""

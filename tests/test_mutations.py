@@ -25,7 +25,7 @@ from hlsgen.graph.reference import QLinearReference
 from hlsgen.kernels.axi import words_from_frames
 from hlsgen.pipeline import Build
 from hlsgen.sim import csim
-from hlsgen.verify import verify
+from hlsgen.verify import verify_cpp, verify_references
 from tests.conftest import EXAMPLES
 
 pytestmark = pytest.mark.mutation
@@ -45,7 +45,8 @@ def feeds(build: Build) -> dict[str, Array]:
 
 
 def test_the_unchanged_build_passes(build: Build, feeds: dict[str, Array]) -> None:
-    verify(build.graph, build.artifacts.design, build.folder, feeds, DIGITS)
+    verify_cpp(build.graph, build.artifacts.design, build.folder, feeds)
+    verify_references(build.graph, build.folder, feeds, DIGITS)
 
 
 def entry(table: str, change: Callable[[int], int]) -> Callable[[str], str]:
@@ -95,7 +96,7 @@ def test_a_change_in_the_cpp_is_found(name: str, build: Build, feeds: dict[str, 
     assert mutate(text) != text, "the mutation does not apply any more"
     path.write_text(mutate(text))
     with pytest.raises(VerificationError):
-        verify(build.graph, build.artifacts.design, tmp_path / "out", feeds, DIGITS)
+        verify_cpp(build.graph, build.artifacts.design, tmp_path / "out", feeds)
 
 
 def test_a_fifo_one_too_shallow_deadlocks(build: Build) -> None:
@@ -170,7 +171,7 @@ GRAPH: dict[str, tuple[type[Op], Callable[[Op], Op]]] = {
 @pytest.mark.parametrize("name", GRAPH)
 def test_a_change_in_the_golden_model_is_found(name: str, build: Build, feeds: dict[str, Array]) -> None:
     with pytest.raises(VerificationError, match="of the C simulation differ from golden"):
-        verify(changed(build.graph, *GRAPH[name]), build.artifacts.design, build.folder, feeds, DIGITS)
+        verify_cpp(changed(build.graph, *GRAPH[name]), build.artifacts.design, build.folder, feeds)
 
 
 @pytest.mark.parametrize("name", GRAPH)
@@ -193,4 +194,4 @@ def test_a_change_in_the_canonical_model_is_found(build: Build, feeds: dict[str,
     largest.CopyFrom(numpy_helper.from_array(array, largest.name))
     onnx.save(model, str(path))
     with pytest.raises(VerificationError, match=r"ONNX Runtime's run of canonical\.onnx"):
-        verify(build.graph, build.artifacts.design, tmp_path / "out", feeds, DIGITS)
+        verify_references(build.graph, tmp_path / "out", feeds, DIGITS)

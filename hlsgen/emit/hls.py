@@ -139,7 +139,7 @@ def _layers(design: Design) -> list[_LayerView]:
     for instance in design.instances:
         members.setdefault(layer_of(instance), []).append(instance)
     return [
-        _LayerView(name, tuple(_comment(design, instances)), tuple(_process(design, i) for i in instances))
+        _LayerView(name, tuple(layer_comment(design, instances)), tuple(_process(design, i) for i in instances))
         for name, instances in members.items()
     ]
 
@@ -156,7 +156,7 @@ def _process(design: Design, instance: Instance) -> _ProcessView:
     )
 
 
-def _comment(design: Design, instances: list[Instance]) -> Iterable[str]:
+def layer_comment(design: Design, instances: list[Instance]) -> Iterable[str]:
     """What a layer reads and writes, and the folding and cycles of its kernels; model text in safe form only."""
     inside = {name for instance in instances for name in instance.outputs}
     sources = [design.streams[name] for i in instances for name in i.inputs if name not in inside]

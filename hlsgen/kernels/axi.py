@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, require
+from hlsgen.kernels.base import Beats, Counts, require
 
 
 def check_axi(axi_bits: int, type: QuantType) -> None:
@@ -58,3 +58,8 @@ def frames_from_words(words: Beats, shape: tuple[int, ...], type: QuantType) -> 
     if not type.bipolar:
         elements &= np.uint64(0xFFFFFFFFFFFFFFFF >> (64 - type.bits))
     return type.decode(elements).astype(type.dtype).reshape(len(words), *shape)
+
+
+def last_steps(needs: Counts, beats: int) -> Counts:
+    """``InputTiming.frees`` of a kernel that takes beat j, of ``beats``, while the last step without it issues."""
+    return np.searchsorted(needs, np.arange(beats), side="right") - 1

@@ -8,7 +8,7 @@ parameters are the same in all of them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -209,6 +209,11 @@ def pack_rows(memory: Memory) -> MemoryImage:
     wires = memory.type.encode(memory.values)
     words = [sum(int(wire) << (bits * column) for column, wire in enumerate(row)) for row in wires]
     return MemoryImage(memory.name, bits * wires.shape[1], words)
+
+
+def pack_list(values: Iterable[int]) -> int:
+    """A parameter of type ``bit [n-1:0][31:0]``: 32 bits per value, the first one lowest."""
+    return sum(value << (32 * index) for index, value in enumerate(values))
 
 
 def divisors(value: int) -> list[int]:

@@ -10,21 +10,23 @@ import numpy.typing as npt
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.reference import Rounding
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
+from hlsgen.kernels.base import Beats, InputTiming, Kernel, Memory, OutputTiming, StreamSpec, Timing, require
 
 ROUNDINGS = {rounding: number for number, rounding in enumerate(Rounding)}
 """The C++ constants of templates/hls/rounding.hpp."""
 
 
 class Elementwise(Kernel):
-    """One element of the result from the elements of equal position of all operands; one beat per cycle.
+    """One element of the result from the elements of equal position of all operands.
 
-    Subclasses have the fields ``frame`` (H, W, C), ``lanes`` (channels per beat) and ``output_type``.
+    Subclasses have the fields ``frame`` (H, W, C), ``lanes`` (channels per beat), ``output_type`` and, unless every
+    cycle takes a beat, ``passes`` (cycles per beat).
     """
 
     frame: Frame
     lanes: int
     output_type: QuantType
+    passes: int = 1
 
     @property
     @abstractmethod
@@ -32,20 +34,37 @@ class Elementwise(Kernel):
         """Element type of each input stream."""
 
     @property
-    def inputs(self) -> tuple[StreamSpec, ...]:
-        return tuple(StreamSpec(type, self.lanes, self.cycles) for type in self.operand_types)
+    @abstractmethod
+    def latency(self) -> int:
+        """Cycles from the acceptance of a beat to the offer of its result in the SystemVerilog form."""
 
     @property
-    def outputs(self) -> tuple[StreamSpec, ...]:
-        return (StreamSpec(self.output_type, self.lanes, self.cycles),)
-
-    @property
-    def cycles(self) -> int:
+    def beats(self) -> int:
+        """Beats per image of every stream."""
         height, width, channels = self.frame
         return height * width * channels // self.lanes
 
+    @property
+    def inputs(self) -> tuple[StreamSpec, ...]:
+        return tuple(StreamSpec(type, self.lanes, self.beats) for type in self.operand_types)
+
+    @property
+    def outputs(self) -> tuple[StreamSpec, ...]:
+        return (StreamSpec(self.output_type, self.lanes, self.beats),)
+
+    @property
+    def cycles(self) -> int:
+        return self.beats * self.passes
+
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
-        return (np.arange(1, self.cycles + 1),) * len(self.operand_types)
+        return (np.arange(1, self.beats + 1),) * len(self.operand_types)
+
+    def timing(self) -> Timing:
+        """A step per beat; the output queue has a place for every beat that can be under way at full rate."""
+        steps = np.arange(self.beats)
+        queue = -(-(self.latency + 1) // self.passes)
+        inputs = (InputTiming(needs=steps + 1),) * len(self.operand_types)
+        return Timing(self.beats, inputs, (OutputTiming(steps, self.latency, queue),), self.passes)
 
 
 def check_frame(frame: Frame, lanes: int) -> None:

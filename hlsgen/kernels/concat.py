@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import QuantType
-from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
+from hlsgen.kernels.base import Beats, InputTiming, Kernel, OutputTiming, StreamSpec, Timing, pack_list, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +71,15 @@ class Concat(Kernel):
 
     def types(self) -> dict[str, QuantType]:
         return {"type_t": self.type}
+
+    def timing(self) -> Timing:
+        inputs = tuple(InputTiming(needs) for needs in self.reads())
+        return Timing(self.cycles, inputs, (OutputTiming(emits=np.arange(self.cycles), latency=1, queue=2),))
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        return {
+            "PARTS": len(self.channels),
+            "TILES": pack_list(self.tiles),
+            "LANES": self.lanes,
+            "TYPE_BITS": self.type.bits,
+        }

@@ -10,8 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
-from hlsgen.kernels.matvec import Mac, check_mac, check_range
+from hlsgen.kernels.base import (
+    Beats,
+    InputTiming,
+    Kernel,
+    Memory,
+    MemoryImage,
+    RamStyle,
+    StreamSpec,
+    Timing,
+    require,
+)
+from hlsgen.kernels.dot_array import DotArray, Mac, check_mac
+from hlsgen.kernels.matvec import check_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +32,7 @@ class Depthwise(Kernel):
     Input beats are ordered (pixel, tile of ``pe`` channels, tap group), elements (tap, channel), as Window writes them
     with ``groups = channels / pe`` and ``lanes = pe``. ``weights``: int64 (channels, taps of the window); ``bias``:
     int64 (channels,). ``acc_type`` must hold every result that can occur; ``golden`` raises ValueError when one does
-    not fit.
+    not fit. ``memory``: what the ROM of the weights is made of.
     """
 
     kind: ClassVar[str] = "depthwise"
@@ -36,6 +47,7 @@ class Depthwise(Kernel):
     weight_type: QuantType
     acc_type: QuantType
     mac: Mac
+    memory: RamStyle = RamStyle.BLOCK
 
     def __post_init__(self) -> None:
         require(self.pixels > 0, f"pixels={self.pixels} is not positive")
@@ -109,3 +121,27 @@ class Depthwise(Kernel):
             Memory("weights", self.weight_type, rows.reshape(-1, self.taps * self.pe)),
             Memory("start", self.acc_type, start.reshape(self.tiles, self.pe)),
         )
+
+    @property
+    def dot_array(self) -> DotArray:
+        """The arithmetic of the SystemVerilog form."""
+        rows = self.weights.reshape(self.tiles, self.pe, self.tap_groups, self.taps).transpose(0, 2, 1, 3)
+        bias = self.bias.reshape(self.tiles, self.pe)
+        types = self.input_type, self.weight_type, self.acc_type
+        return DotArray(self.tap_groups, rows.reshape(-1, self.pe, self.taps), bias, *types, self.mac, self.memory)
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        return {
+            "TILES": self.tiles,
+            "TAP_GROUPS": self.tap_groups,
+            "PE": self.pe,
+            "TAPS": self.taps,
+            **self.dot_array.parameters(),
+        }
+
+    def rtl_memories(self) -> Sequence[MemoryImage]:
+        return self.dot_array.memories()
+
+    def timing(self) -> Timing:
+        output = self.dot_array.output_timing(self.pixels * self.tiles)
+        return Timing(self.cycles, (InputTiming(np.arange(1, self.cycles + 1)),), (output,))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import QuantType
-from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
+from hlsgen.kernels.base import Beats, InputTiming, Kernel, OutputTiming, StreamSpec, Timing, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +50,11 @@ class Fork(Kernel):
 
     def types(self) -> dict[str, QuantType]:
         return {"type_t": self.type}
+
+    def timing(self) -> Timing:
+        beats = np.arange(self.beats)
+        output = OutputTiming(emits=beats, latency=1, queue=2)
+        return Timing(self.beats, (InputTiming(needs=beats + 1),), (output,) * self.copies)
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        return {"LANES": self.lanes, "TYPE_BITS": self.type.bits, "COPIES": self.copies}

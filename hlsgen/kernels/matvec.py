@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, require
-
-
-class Mac(Enum):
-    """What multiplies. The value is the C++ constant in templates/hls/mac.hpp."""
-
-    LUT = 0
-    DSP = 1
-    DSP2 = 2
-    """Two 8-bit products that share an activation from one DSP."""
-    XNOR = 3
-    """Bipolar operands: agreement and popcount."""
+from hlsgen.kernels.base import (
+    Beats,
+    InputTiming,
+    Kernel,
+    Memory,
+    MemoryImage,
+    RamStyle,
+    StreamSpec,
+    Timing,
+    require,
+)
+from hlsgen.kernels.dot_array import DotArray, check_mac
+from hlsgen.kernels.dot_array import Mac as Mac
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class Matvec(Kernel):
     ``weights``: int64 (groups, outputs per group, inputs per group), inputs in the order of the stream.
     ``bias``: int64 (outputs,). Zero points are already in the bias. Bipolar operands are -1 and +1.
     ``acc_type`` must hold every result that can occur; ``golden`` raises ValueError when one does not fit.
+    ``memory``: what the ROM of the weights is made of.
     """
 
     kind: ClassVar[str] = "matvec"
@@ -46,6 +47,7 @@ class Matvec(Kernel):
     weight_type: QuantType
     acc_type: QuantType
     mac: Mac
+    memory: RamStyle = RamStyle.BLOCK
 
     def __post_init__(self) -> None:
         require(self.pixels > 0, f"pixels={self.pixels} is not positive")
@@ -126,22 +128,42 @@ class Matvec(Kernel):
             Memory("start", self.acc_type, start.reshape(groups * outputs // self.pe, self.pe)),
         )
 
+    @property
+    def dot_array(self) -> DotArray:
+        """The arithmetic of the SystemVerilog form."""
+        tiles = self.weights.reshape(self.groups, self.output_fold, self.pe, self.input_fold, self.simd)
+        rows = tiles.transpose(0, 1, 3, 2, 4).reshape(-1, self.pe, self.simd)
+        bias = self.bias.reshape(-1, self.pe)
+        types = self.input_type, self.weight_type, self.acc_type
+        return DotArray(self.input_fold, rows, bias, *types, self.mac, self.memory)
 
-def check_mac(mac: Mac, input_type: QuantType, weight_type: QuantType, weights: IntArray) -> None:
-    """Raise ValueError unless ``weights`` are of ``weight_type`` and ``mac`` can multiply the two types."""
-    lo, hi = int(weights.min()), int(weights.max())
-    require(weight_type.contains(lo, hi), f"weights {lo}..{hi} do not fit {weight_type}")
-    require(not weight_type.bipolar or bool(np.all(weights)), "a bipolar weight is -1 or +1, not 0")
-    if mac is Mac.XNOR:
-        require(
-            input_type.bipolar and weight_type.bipolar,
-            f"xnor needs bipolar operands, not {input_type} and {weight_type}",
-        )
-    if mac is Mac.DSP2:
-        require(
-            input_type.bits <= 8 and not input_type.bipolar and lo >= -128 and hi <= 127 and not weight_type.bipolar,
-            f"dsp2 multiplies 8-bit activations by int8 weights, not {input_type} by {lo}..{hi} ({weight_type})",
-        )
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        return {
+            "GROUPS": self.groups,
+            "OUTPUT_FOLD": self.output_fold,
+            "INPUT_FOLD": self.input_fold,
+            "PE": self.pe,
+            "SIMD": self.simd,
+            **self.dot_array.parameters(),
+        }
+
+    def rtl_memories(self) -> Sequence[MemoryImage]:
+        return self.dot_array.memories()
+
+    def timing(self) -> Timing:
+        vectors = self.pixels * self.groups
+        steps = self.cycles
+        if self.output_fold == 1:
+            needed = InputTiming(np.arange(1, steps + 1))
+        else:
+            vector, step = np.divmod(np.arange(steps), self.output_fold * self.input_fold)
+            needs = vector * self.input_fold + np.minimum(step + 1, self.input_fold)
+            # the buffer holds two vectors: a beat takes the place of the one two vectors before, after its last use
+            vector, beat = np.divmod(np.arange(vectors * self.input_fold), self.input_fold)
+            frees = ((vector - 1) * self.output_fold - 1) * self.input_fold + beat
+            needed = InputTiming(needs, frees, delay=1)
+        output = self.dot_array.output_timing(vectors * self.output_fold)
+        return Timing(steps, (needed,), (output,))
 
 
 def check_range(kernel: str, acc: npt.NDArray[np.int64], acc_type: QuantType) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import UINT8, QuantType
-from hlsgen.kernels.axi import check_axi, words_from_frames, words_per_frame
-from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
+from hlsgen.kernels.axi import check_axi, last_steps, words_from_frames, words_per_frame
+from hlsgen.kernels.base import Beats, InputTiming, Kernel, OutputTiming, StreamSpec, Timing, pack_list, require
 from hlsgen.kernels.unpack import LAST
 
 
@@ -105,3 +105,36 @@ class Pack(Kernel):
         for name, values in columns.items():
             constants |= {f"{name}[{i}]": value for i, value in enumerate(values)}
         return constants
+
+    def timing(self) -> Timing:
+        needs = self.reads()
+        words = sum(self.words)  # each a step
+        inputs = [
+            InputTiming(need, last_steps(need, spec.beats), delay=1, release=0)
+            for need, spec in zip(needs[:-1], self.inputs, strict=False)
+        ]
+        output = OutputTiming(emits=np.arange(words), latency=1, queue=1 if self._spaced else 2)
+        return Timing(words, (*inputs, InputTiming(needs[-1])), (output,))
+
+    @property
+    def _spaced(self) -> bool:
+        """Whether every word takes at least two whole beats, so that words come at least two cycles apart."""
+        for (elements, lanes, type), words in zip(self.parts, self.words, strict=True):
+            word_elements = self.axi_bits // type.storage_bits
+            rest = elements - (words - 1) * word_elements
+            if word_elements % lanes or word_elements < 2 * lanes or rest < 2 * lanes:
+                return False
+        return True
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        types = [type for _, _, type in self.parts]
+        return {
+            "AXI_BITS": self.axi_bits,
+            "PARTS": len(self.parts),
+            "LANES": pack_list(lanes for _, lanes, _ in self.parts),
+            "BITS": pack_list(type.bits for type in types),
+            "SIGNED": pack_list(int(type.signed and not type.bipolar) for type in types),
+            "STORAGE_BITS": pack_list(type.storage_bits for type in types),
+            "BEATS": pack_list(elements // lanes for elements, lanes, _ in self.parts),
+            "IN_BITS": sum(spec.width for spec in self.inputs[:-1]),
+        }

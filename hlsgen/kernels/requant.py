@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from hlsgen.exact.units import MANTISSA_BITS, Float24Unit, RequantUnit, ScaleUnit, ShiftUnit, ThresholdUnit
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Memory, require
+from hlsgen.kernels.base import Beats, Memory, MemoryImage, RamStyle, pack_rows, require
 from hlsgen.kernels.channels import (
     ROUNDINGS,
     Elementwise,
@@ -23,6 +24,9 @@ from hlsgen.kernels.channels import (
     signed_type,
     table_memory,
 )
+from hlsgen.kernels.datapath import Field, bits_of, field_memories, field_parameters
+from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.requant_form import Form, requant_form, threshold_form
 
 UNITS: dict[type[RequantUnit], int] = {ShiftUnit: 0, ThresholdUnit: 1, ScaleUnit: 2, Float24Unit: 3}
 """The C++ constants of templates/hls/requant.hpp."""
@@ -34,6 +38,8 @@ class Requant(Elementwise):
 
     ``unit``: ``shift``, ``threshold``, ``scale`` or ``float24``, with parameters for C channels or one set for all.
     Both types may be bipolar. ``golden`` raises ValueError for inputs outside the unit's domain.
+    SystemVerilog only: ``passes`` (1 or 2) cycles per beat, in two of which one multiplier does the work of two;
+    ``mac``: DSP blocks multiply, or LUTs; ``memory``: what holds the parameters of the channels.
     """
 
     kind: ClassVar[str] = "requant"
@@ -43,6 +49,9 @@ class Requant(Elementwise):
     input_type: QuantType
     output_type: QuantType
     unit: RequantUnit
+    passes: int = 1
+    mac: Mac = Mac.DSP
+    memory: RamStyle = RamStyle.DISTRIBUTED
 
     def __post_init__(self) -> None:
         check_frame(self.frame, self.lanes)
@@ -55,6 +64,8 @@ class Requant(Elementwise):
             check_channels(name, values, self.frame[2])
         results = result_range(self.unit)
         require(self.output_type.contains(*results), f"results {results} do not fit {self.output_type}")
+        require(self.passes in (1, 2), f"passes={self.passes} is neither 1 nor 2")
+        require(self.mac in (Mac.DSP, Mac.LUT), f"requant does not multiply by {self.mac.name}")
 
     @property
     def operand_types(self) -> tuple[QuantType, ...]:
@@ -85,6 +96,59 @@ class Requant(Elementwise):
         if isinstance(self.unit, ThresholdUnit):
             return _threshold_memories(self.unit, self.lanes)
         return [channel_memory(name, values, self.lanes) for name, values in _parameters(self.unit).items()]
+
+    @property
+    def latency(self) -> int:
+        """Input register, unit, output queue."""
+        return (self.unit.levels + 1 if isinstance(self.unit, ThresholdUnit) else self._form.latency) + 2
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        fields, own = self._fields
+        return {
+            "UNIT": UNITS[type(self.unit)],
+            "PASSES": self.passes,
+            "LANES": self.lanes,
+            "INPUT_BITS": self.input_type.bits,
+            "INPUT_BIPOLAR": int(self.input_type.bipolar),
+            "OUTPUT_BITS": self.output_type.bits,
+            "OUTPUT_BIPOLAR": int(self.output_type.bipolar),
+            "X_BITS": bits_of(*self.unit.domain),
+            **field_parameters(fields, self.frame[2], self.lanes),
+            **own,
+            # a search has little to keep but its thresholds
+            "RAM_STYLE" if isinstance(self.unit, ThresholdUnit) else "CHANNELS_STYLE": self.memory.value,
+        }
+
+    def rtl_memories(self) -> Sequence[MemoryImage]:
+        channels = field_memories(self._fields[0], self.frame[2], self.lanes, self.passes)
+        if not isinstance(self.unit, ThresholdUnit):
+            return [*channels, *self._form.memories]
+        x_type = QuantType(bits_of(*self.unit.domain), signed=True)
+        memories = []
+        for memory in _threshold_memories(self.unit, self.lanes):
+            if memory.name.startswith("level"):
+                memories.append(pack_rows(Memory(memory.name, x_type, memory.values)))
+            elif memory.name == "values":
+                memories.append(pack_rows(Memory(memory.name, self.output_type, memory.values)))
+        return [*channels, *memories]
+
+    @cached_property
+    def _form(self) -> Form:
+        return requant_form(self.unit, self.passes, self.mac)
+
+    @cached_property
+    def _fields(self) -> tuple[Sequence[Field], dict[str, int | str | tuple[int, ...]]]:
+        if not isinstance(self.unit, ThresholdUnit):
+            return self._form.fields, self._form.parameters
+        result_bits = max(_threshold_result_type(self.unit).bits, self.output_type.bits)
+        fields, parameters = threshold_form(self.unit, result_bits)
+        tiles = self.frame[2] // self.lanes
+        values = self.unit.values
+        parameters |= {
+            "LEVEL_TILES": tiles if len(self.unit.thresholds) > 1 else 1,
+            "VALUE_TILES": tiles if values is not None and len(values) > 1 else 1,
+        }
+        return fields, parameters
 
 
 def check_domain(beats: Beats, domain: tuple[int, int]) -> None:

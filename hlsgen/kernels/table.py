@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import Beats, Memory, require
+from hlsgen.kernels.base import Beats, Memory, MemoryImage, RamStyle, pack_rows, require
 from hlsgen.kernels.channels import Elementwise, by_channel, check_channels, check_frame, table_memory
 from hlsgen.kernels.requant import check_domain
 
@@ -20,7 +20,7 @@ class Table(Elementwise):
     """``y = values[c, x - first]`` for every element of a frame (H, W, C), ``lanes`` channels per beat.
 
     ``values``: int64 (C, n) or, shared by all channels, (1, n). ``golden`` raises ValueError for x outside
-    ``first``..``first + n - 1``. Both types may be bipolar.
+    ``first``..``first + n - 1``. Both types may be bipolar. ``memory`` (SystemVerilog only): what the ROM is made of.
     """
 
     kind: ClassVar[str] = "table"
@@ -31,6 +31,7 @@ class Table(Elementwise):
     output_type: QuantType
     values: IntArray
     first: int
+    memory: RamStyle = RamStyle.DISTRIBUTED
 
     def __post_init__(self) -> None:
         check_frame(self.frame, self.lanes)
@@ -72,3 +73,35 @@ class Table(Elementwise):
 
     def memories(self) -> Sequence[Memory]:
         return (table_memory("values", self.values, self.lanes),)
+
+    @property
+    def latency(self) -> int:
+        """The ROM's register and the output queue."""
+        return 2
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        shared = len(self.values) == 1
+        return {
+            "LANES": self.lanes,
+            "INPUT_BITS": self.input_type.bits,
+            "OUTPUT_BITS": self.output_type.bits,
+            "INDEX_BITS": self._index_bits,
+            "TILES": 1 if shared else self.frame[2] // self.lanes,
+            "COLUMNS": 1 if shared else self.lanes,
+            "RAM_STYLE": self.memory.value,
+        }
+
+    def rtl_memories(self) -> Sequence[MemoryImage]:
+        rows = np.arange(1 << self._index_bits)
+        # the number of the domain with these low bits, if there is one
+        near = self.first + (rows - self.first) % len(rows)
+        x = self.input_type.decode(rows) if self.input_type.bipolar else near
+        known = (x >= self.domain[0]) & (x <= self.domain[1])
+        by_wire = np.where(known, self.values[:, np.where(known, x - self.first, 0)], self.values[0, 0])
+        memory = table_memory("values", by_wire, self.lanes if len(self.values) > 1 else 1)
+        return (pack_rows(Memory("values", self.output_type, memory.values)),)
+
+    @property
+    def _index_bits(self) -> int:
+        """Low bits of an element that tell all values of the domain apart."""
+        return 1 if self.input_type.bipolar else max(1, (self.values.shape[1] - 1).bit_length())

@@ -9,8 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import UINT8, QuantType
-from hlsgen.kernels.axi import check_axi, frames_from_words, words_per_frame
-from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
+from hlsgen.kernels.axi import check_axi, frames_from_words, last_steps, words_per_frame
+from hlsgen.kernels.base import (
+    Beats,
+    InputTiming,
+    Kernel,
+    OutputTiming,
+    StreamSpec,
+    Timing,
+    require,
+)
 
 LAST = QuantType(1, signed=False)
 """Type of the stream that carries TLAST from ``unpack`` to ``pack``, one beat per image."""
@@ -77,3 +85,20 @@ class Unpack(Kernel):
 
     def types(self) -> dict[str, QuantType]:
         return {"type_t": self.type}
+
+    def timing(self) -> Timing:
+        word_elements = self.axi_bits // self.type.storage_bits
+        if self.lanes % word_elements == 0:  # a word per step: the form of Width
+            ratio = self.lanes // word_elements
+            first = np.arange(0, self.words, ratio)
+            beats = OutputTiming(emits=first + ratio - 1, latency=2 if ratio > 1 else 1, queue=2, claims=first)
+            last = OutputTiming(emits=np.array([self.words - 1]), latency=1, queue=2)
+            return Timing(self.words, (InputTiming(needs=np.arange(1, self.words + 1)),), (beats, last))
+        (needs,) = self.reads()  # a beat per step
+        word = InputTiming(needs, last_steps(needs, self.words), delay=1, release=0)
+        beats = OutputTiming(emits=np.arange(len(needs)), latency=1, queue=2)
+        last = OutputTiming(emits=np.array([len(needs) - 1]), latency=1, queue=2)
+        return Timing(len(needs), (word,), (beats, last))
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        return dict(self.constants())

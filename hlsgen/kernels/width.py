@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import QuantType
-from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
+from hlsgen.kernels.base import Beats, InputTiming, Kernel, OutputTiming, StreamSpec, Timing, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,3 +57,18 @@ class Width(Kernel):
 
     def types(self) -> dict[str, QuantType]:
         return {"type_t": self.type}
+
+    def timing(self) -> Timing:
+        steps = np.arange(self.beats_in)  # each takes a beat
+        if self.lanes_in == self.lanes_out:
+            output = OutputTiming(emits=steps, latency=1, queue=2)
+        elif self.lanes_in < self.lanes_out:  # two wider beats have a place; the first part of a beat claims one
+            first = steps[:: self.lanes_out // self.lanes_in]
+            output = OutputTiming(emits=first + self.lanes_out // self.lanes_in - 1, latency=2, queue=2, claims=first)
+        else:  # a beat is taken when all but the last part of the former one have left
+            ratio = self.lanes_in // self.lanes_out
+            output = OutputTiming(emits=np.repeat(steps, ratio), latency=1, queue=ratio + 1)
+        return Timing(self.beats_in, (InputTiming(needs=steps + 1),), (output,))
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        return {"LANES_IN": self.lanes_in, "LANES_OUT": self.lanes_out, "TYPE_BITS": self.type.bits}

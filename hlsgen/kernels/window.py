@@ -12,7 +12,11 @@ import numpy.typing as npt
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.ops import Geometry
 from hlsgen.graph.types import QuantType
-from hlsgen.kernels.base import Beats, Kernel, StreamSpec, require
+from hlsgen.kernels.base import Beats, InputTiming, Kernel, OutputTiming, RamStyle, StreamSpec, Timing, require
+from hlsgen.kernels.window_walk import Axis, Walk, least_slots
+
+HELD = 3
+"""Stages of the SystemVerilog form's pipeline behind its memory: beats it holds, and cycles from a step to its beat."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +26,9 @@ class Window(Kernel):
     ``lanes`` channels and ``taps`` window taps per output beat; taps is 1, KW or KH*KW. Output beats are ordered
     (output pixel, group, tap group, channel tile inside the group), a beat's elements (tap, channel). One group serves
     a dense convolution and pooling; ``groups = C / lanes`` puts a channel tile's taps together for a depthwise one.
+
+    ``rows``: rows held on chip, at least those that a window covers of the frame; 0 stands for the fewest without which
+    ``cycles`` would not be reached. ``memory``: what holds them. A 1x1 window without padding holds nothing.
     """
 
     kind: ClassVar[str] = "window"
@@ -33,6 +40,8 @@ class Window(Kernel):
     taps: int
     groups: int
     type: QuantType
+    rows: int = 0
+    memory: RamStyle = RamStyle.BLOCK
 
     def __post_init__(self) -> None:
         channels = self.frame[2]
@@ -53,6 +62,10 @@ class Window(Kernel):
             self.type.contains(self.pad_value, self.pad_value) and (self.pad_value != 0 or not self.type.bipolar),
             f"pad_value={self.pad_value} is not a value of {self.type}",
         )
+        axes = self._axes
+        require(all(len(axis.kept) > 0 for axis in axes), f"no window of {self.geometry} lies on a frame {self.frame}")
+        least = min(axes[0].extent, len(axes[0].kept))
+        require(self.rows == 0 or self.rows >= least, f"rows={self.rows} does not hold the {least} rows of a window")
 
     @property
     def output(self) -> tuple[int, int]:
@@ -92,7 +105,85 @@ class Window(Kernel):
 
     @property
     def cycles(self) -> int:
-        return max(self.inputs[0].beats, self.outputs[0].beats)
+        beats = max(self.inputs[0].beats, self.outputs[0].beats)
+        return beats if self.filters else max(beats, self._walk.steps)
+
+    @cached_property
+    def _axes(self) -> tuple[Axis, Axis]:
+        """Rows and columns."""
+        geometry = self.geometry
+        rows, columns = (
+            Axis(*parameters)
+            for parameters in zip(
+                self.frame[:2],
+                self.output,
+                geometry.kernel,
+                geometry.strides,
+                geometry.dilations,
+                geometry.pads[:2],
+                strict=True,
+            )
+        )
+        return rows, columns
+
+    @property
+    def filters(self) -> bool:
+        """Whether the SystemVerilog form only leaves beats out, and has no memory: 1x1 windows, no padding."""
+        return all(axis.extent == 1 and len(axis.kept) == axis.windows for axis in self._axes)
+
+    @cached_property
+    def _walk(self) -> Walk:
+        """The simplest walk of those with the fewest cycles."""
+        rows, columns = self._axes
+        tiles = self.pixel_beats // self.groups
+        walks = (
+            Walk(rows, columns, self.groups, tiles, self.tap_groups, phases, overlap)
+            for phases in (1, columns.stride)
+            for overlap in (False, True)
+        )
+        beats = max(self.inputs[0].beats, self.outputs[0].beats)
+        return min((walk for walk in walks if walk.legal), key=lambda walk: max(beats, walk.steps))
+
+    @property
+    def rows_held(self) -> int:
+        """Row slots of the SystemVerilog form: ``rows`` or the default; 0 if it ``filters``."""
+        if self.filters:
+            return 0
+        if self.rows:
+            return self.rows
+        return least_slots(self._walk, self.cycles)
+
+    @property
+    def ram_shape(self) -> tuple[int, int]:
+        """Width in bits and number of words of the row slots; (0, 0) without. One read and one write port.
+
+        Slots (several tap rows per beat) or columns lie side by side in a word, each with a write enable of its own and,
+        in block RAM, padded to whole bytes.
+        """
+        if self.filters:
+            return 0, 0
+        walk = self._walk
+        slots = self.rows_held if self.tap_shape[0] > 1 else 1
+        banks = slots * walk.phases
+        width = self.lanes * self.type.bits
+        if banks > 1 and self.memory is RamStyle.BLOCK:
+            width = -(-width // 8) * 8
+        return banks * width, walk.words * self.pixel_beats * (self.rows_held // slots)
+
+    @property
+    def delay_lines(self) -> list[tuple[int, int]]:
+        """Width in bits and depth of the SystemVerilog form's shift registers, which remember columns."""
+        walk, columns = self._walk, self._axes[1]
+        if self.filters or not walk.by_columns:
+            return []
+        words = [(tap * columns.dilation - columns.kept_pad) for tap in range(columns.taps)]
+        lines = []
+        for tap, word in enumerate(words):
+            later = [other for other in words[tap + 1 :] if (other - word) % walk.phases == 0]
+            distance = (later[0] if later else words[-1]) // walk.phases - word // walk.phases
+            if distance:
+                lines.append((self.tap_shape[0] * self.lanes * self.type.bits, distance * walk.window_steps))
+        return lines
 
     @property
     def steps(self) -> int:
@@ -202,3 +293,34 @@ class Window(Kernel):
 
     def types(self) -> dict[str, QuantType]:
         return {"type_t": self.type}
+
+    def timing(self) -> Timing:
+        if self.filters:
+            rows, columns = self._axes
+            kept = rows.kept[:, None, None] * columns.size + columns.kept[:, None]
+            beats = (kept * self.pixel_beats + np.arange(self.pixel_beats)).ravel()
+            count = self.inputs[0].beats
+            return Timing(count, (InputTiming(np.arange(1, count + 1)),), (OutputTiming(beats, 1, 2),))
+        walk = self._walk
+        emits = walk.emits()
+        # A step must find the first stage free: the step two before it has moved to the last stage, from which the beat
+        # before that one's is taken in this cycle at the latest. The step after it can be issued one cycle later.
+        images, beats = np.divmod(np.arange(len(emits)) - HELD, len(emits))
+        claims = np.maximum(emits[beats] + images * walk.steps + HELD, 0)
+        return Timing(
+            walk.steps,
+            (InputTiming(walk.needs(), walk.frees(self.rows_held), delay=1, release=1),),
+            (OutputTiming(emits, HELD, HELD + 1, claims),),
+        )
+
+    def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
+        walk = None if self.filters else self._walk
+        unused = ("EXTENT_ROWS", "EXTENT_COLUMNS", "STEPS")
+        parameters = {name: value for name, value in self.constants().items() if name not in unused}
+        return parameters | {
+            "TYPE_BITS": self.type.bits,
+            "ROWS": max(1, self.rows_held),
+            "PHASES": 1 if walk is None else walk.phases,
+            "OVERLAP": 0 if walk is None else int(walk.overlap),
+            "RAM_STYLE": self.memory.value,
+        }

@@ -12,6 +12,7 @@ from hlsgen.kernels.base import Beats, Kernel, StreamSpec
 class Stream:
     """One FIFO: written by one instance, read by one. ``depth`` is in beats, set by the plan.
 
+    ``rtl_depth``: the same in SystemVerilog, where kernels hold beats themselves, and take time (None: ``depth``).
     ``tensor`` names the graph tensor whose frame the stream carries (None for windows and AXI words), ``frame`` its
     (H, W, C). ``layer`` is the graph operator's name, for messages.
     """
@@ -22,6 +23,7 @@ class Stream:
     tensor: str | None = None
     frame: Frame | None = None
     depth: int = 2
+    rtl_depth: int | None = None
 
 
 @dataclass

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
 from typing import Protocol
 
 import numpy as np
 
-from hlsgen.exact.units import Unit
+from hlsgen.exact.units import Float24Unit, FloatJoinUnit, LinearJoinUnit, ScaleUnit, TableUnit, ThresholdUnit, Unit
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Requantize, SumPool
 from hlsgen.graph.types import BIPOLAR, INT8, IntArray, QuantType
-from hlsgen.kernels.base import divisors
+from hlsgen.kernels.base import RamStyle, divisors
 from hlsgen.kernels.matvec import Mac
 from hlsgen.lower.layers import Layer, is_depthwise, needs_window
 
 Units = Mapping[str, tuple[Unit, ...]]
 """Exact units, cheapest first, by the output tensor of the Requantize or Join they serve."""
+
+WEIGHT_MEMORIES = ("block", "distributed")
+"""Values of ``RamStyle`` for weights and rows: block RAM, or LUTs."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,24 @@ class Folding:
     """What the plan chooses for one layer; each layer reads the fields that it has (see ``legal``).
 
     ``pe``: sums computed at a time. ``lanes``: channels per beat at the layer's input. ``taps``: window taps per beat,
-    so that a MAC layer multiplies ``pe * lanes * taps`` pairs per cycle. ``mac``: how it multiplies.
-    ``requant_lanes``: elements per cycle of the closing function. ``unit``: its arithmetic, by name; None takes the
-    cheapest exact one.
+    so that a MAC layer multiplies ``pe * lanes * taps`` pairs per cycle. ``mac``: how it multiplies. ``memory``: where
+    its weights are. ``line_memory``: where its window keeps rows.
+    ``requant_lanes``: elements that the closing function takes at a time, in ``passes`` cycles. ``unit``: its
+    arithmetic, by name; None takes the cheapest exact one. ``requant_mac``: what multiplies in it (or in a join),
+    ``requant_memory``: where its tables are.
     """
 
     pe: int = 1
     lanes: int = 1
     taps: int = 1
     mac: Mac | None = None
+    memory: RamStyle = RamStyle.BLOCK
+    line_memory: RamStyle = RamStyle.BLOCK
     requant_lanes: int = 1
     unit: str | None = None
+    passes: int = 1
+    requant_mac: Mac = Mac.DSP
+    requant_memory: RamStyle = RamStyle.DISTRIBUTED
 
 
 class Foldings(Protocol):
@@ -49,35 +59,80 @@ class Foldings(Protocol):
 def legal(
     layer: Layer, graph: Graph, types: Mapping[str, QuantType], units: Units | None = None
 ) -> dict[str, tuple[int | str, ...]]:
-    """The fields of ``Folding`` that the layer has, each with its legal values in ascending order of size.
+    """The fields of ``Folding`` that the layer has, each with its legal values, the default first.
 
-    ``types``: ``stream_types(graph)``. ``units`` adds the names of the exact units; without it the field ``unit`` is
-    left out. Every combination is legal but an odd ``pe`` with ``dsp2``. Numbers are divisors of what they divide up,
-    so that no lane ever idles.
+    ``types``: ``stream_types(graph)``. ``units`` adds the fields that depend on the exact units: ``unit``, ``passes``,
+    ``requant_mac`` and ``requant_memory``. Numbers are divisors of what they divide up, so that no lane ever idles.
+    Every combination is legal for which ``conflict`` is None.
     """
     op = layer.op
     source = graph.tensors[op.inputs[0]]
     fields: dict[str, tuple[int | str, ...]] = {}
+    window = False
     match op:
         case Conv():
             fields["pe"] = tuple(divisors(len(op.weight) if is_depthwise(op) else len(op.weight) // op.groups))
             if not is_depthwise(op):
                 fields["lanes"] = tuple(divisors(op.weight.shape[-1]))
-            fields["taps"] = _taps(op.geometry, needs_window(op.geometry, source.shape, op.groups > 1))
+            window = needs_window(op.geometry, source.shape, op.groups > 1)
+            fields["taps"] = _taps(op.geometry, window)
             fields["mac"] = tuple(mac.name.lower() for mac in macs(op, types[source.name]))
+            fields["memory"] = WEIGHT_MEMORIES
         case MaxPool() | SumPool():
             fields["lanes"] = tuple(divisors(source.shape[2]))
-            fields["taps"] = _taps(op.geometry, needs_window(op.geometry, source.shape, by_channel=False))
+            window = needs_window(op.geometry, source.shape, by_channel=False)
+            fields["taps"] = _taps(op.geometry, window)
         case Concat():
             fields["lanes"] = tuple(divisors(gcd(*(graph.tensors[name].shape[2] for name in op.inputs))))
         case Join():
             fields["lanes"] = tuple(divisors(source.shape[2]))
+    if window:
+        fields["line_memory"] = WEIGHT_MEMORIES
     closing = op if isinstance(op, Requantize) else layer.requantize
     if closing is not None:
         fields["requant_lanes"] = tuple(divisors(graph.tensors[closing.output].shape[2]))
     united = closing or (op if isinstance(op, Join) else None)
     if united is not None and units is not None:
-        fields["unit"] = tuple(dict.fromkeys(unit.kind for unit in units[united.output]))
+        fields |= _closing_fields(units[united.output])
+    return fields
+
+
+def conflict(
+    values: Mapping[str, int | str | None], fields: Mapping[str, tuple[int | str, ...]], units: Sequence[Unit] = ()
+) -> str | None:
+    """What is wrong with values of ``fields`` that are each legal, as part of a sentence; None if nothing is.
+
+    ``fields``: of ``legal``; ``units``: the exact units of the layer's closing function, cheapest first.
+    """
+    if values.get("mac") == "dsp2" and int(values.get("pe") or 1) % 2:
+        even = ", ".join(str(value) for value in fields["pe"] if int(value) % 2 == 0)
+        return f"dsp2 computes sums in pairs; with it, legal values of pe are {even}"
+    if values.get("passes") == 2:
+        chosen = next((unit for unit in units if values.get("unit") in (None, unit.kind)), None)
+        if chosen is not None and not has_passes(chosen):
+            names = ", ".join(dict.fromkeys(unit.kind for unit in units if has_passes(unit)))
+            return f"unit {chosen.kind} multiplies nothing that 2 passes could share; with them, use {names}"
+    return None
+
+
+def has_passes(unit: Unit) -> bool:
+    """Whether a requantizer with this unit can spread its multiplication over two cycles."""
+    return isinstance(unit, ScaleUnit | Float24Unit)
+
+
+def multiplies(unit: Unit) -> bool:
+    """Whether the unit has products, made in DSPs or in LUTs."""
+    return isinstance(unit, ScaleUnit | Float24Unit | LinearJoinUnit | FloatJoinUnit)
+
+
+def _closing_fields(units: Sequence[Unit]) -> dict[str, tuple[int | str, ...]]:
+    fields: dict[str, tuple[int | str, ...]] = {"unit": tuple(dict.fromkeys(unit.kind for unit in units))}
+    if any(has_passes(unit) for unit in units):
+        fields["passes"] = (1, 2)
+    if any(multiplies(unit) for unit in units):
+        fields["requant_mac"] = ("dsp", "lut")
+    if any(isinstance(unit, ThresholdUnit | TableUnit | ScaleUnit | Float24Unit) for unit in units):
+        fields["requant_memory"] = ("distributed", "block")
     return fields
 
 

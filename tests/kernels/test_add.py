@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,9 +10,11 @@ from hlsgen.exact.units import FloatJoinUnit, JoinUnit, LinearJoinUnit
 from hlsgen.graph.reference import QLinearAddReference, Rounding
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, QuantType
 from hlsgen.kernels.add import UNITS, Add
+from hlsgen.kernels.matvec import Mac
 from hlsgen.resources import resource
 from tests.exact.references import ADD_KINDS, qlinear_add
 from tests.kernels.harness import Case, Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 ONE = np.ones(1, np.int64)
 
@@ -74,6 +78,23 @@ def test_cpp_of_all_pairs(mode: Mode) -> None:
     units = {type(case.kernel.unit) for case in cases}  # type: ignore[attr-defined]
     assert units == {LinearJoinUnit, FloatJoinUnit}
     check(cases, mode)
+
+
+def test_rtl_equals_golden() -> None:
+    kernels = [*LINEAR[::2], *(dataclasses.replace(kernel, mac=Mac.LUT) for kernel in (*LINEAR[1::4], *LINEAR[-3:]))]
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(kernels)])
+
+
+def test_rtl_of_all_pairs() -> None:
+    """Every pair of 8-bit inputs, products from DSP blocks and from tables."""
+    rng = np.random.default_rng(1)
+    references = [qlinear_add(rng, kind) for kind in ("random", "same inputs", "small ratio")] + floats()[:2]
+    cases = []
+    for number, reference in enumerate(references):
+        case = all_pairs(reference, 4)
+        mac = (Mac.DSP, Mac.LUT)[number % 2]
+        cases.append(Case(dataclasses.replace(case.kernel, mac=mac), case.inputs))  # type: ignore[type-var]
+    check_rtl(cases)
 
 
 def test_golden_is_the_reference() -> None:

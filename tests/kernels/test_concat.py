@@ -8,6 +8,7 @@ import pytest
 from hlsgen.graph.types import BIPOLAR, INT8, QuantType
 from hlsgen.kernels.concat import Concat
 from tests.kernels.harness import Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 KERNELS = [
     Concat(5, (4, 8), 1, INT8),
@@ -21,6 +22,10 @@ KERNELS = [
 @pytest.mark.parametrize("mode", Mode)
 def test_cpp_equals_golden(mode: Mode) -> None:
     check([random_case(kernel, seed=number) for number, kernel in enumerate(KERNELS)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(KERNELS)])
 
 
 def test_golden_keeps_pixels_and_channels() -> None:

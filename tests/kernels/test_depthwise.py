@@ -11,6 +11,7 @@ from hlsgen.kernels.depthwise import Depthwise
 from hlsgen.kernels.matvec import Mac
 from hlsgen.kernels.window import Window
 from tests.kernels.harness import Mode, check, random_beats, random_case
+from tests.kernels.rtl import check_rtl
 
 INT4 = QuantType(4, signed=True)
 INT16 = QuantType(16, signed=True)
@@ -70,6 +71,15 @@ def straightforward(kernel: Depthwise, beats: IntArray) -> IntArray:
 def test_cpp_equals_golden(mode: Mode) -> None:
     kernels = KERNELS if mode is Mode.NATIVE else KERNELS[::2]
     check([random_case(kernel, seed=number) for number, kernel in enumerate(kernels)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    kernels = [
+        *KERNELS[::2],
+        *(make(pe=2, taps=taps, mac=Mac.LUT) for taps in (1, 3, 9)),
+        make(input_type=UINT8, weight_type=INT4, taps=9, mac=Mac.LUT),
+    ]
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(kernels)])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -6,6 +6,7 @@ import pytest
 from hlsgen.graph.types import BIPOLAR, INT8, QuantType
 from hlsgen.kernels.fork import Fork
 from tests.kernels.harness import Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 KERNELS = [
     Fork(INT8, 1, 12, 2),
@@ -18,6 +19,10 @@ KERNELS = [
 @pytest.mark.parametrize("mode", Mode)
 def test_cpp_equals_golden(mode: Mode) -> None:
     check([random_case(kernel, seed=number) for number, kernel in enumerate(KERNELS)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(KERNELS)])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

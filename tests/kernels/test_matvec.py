@@ -8,6 +8,7 @@ import pytest
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
 from hlsgen.kernels.matvec import Mac, Matvec
 from tests.kernels.harness import Case, Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 INT2 = QuantType(2, signed=True)
 INT4 = QuantType(4, signed=True)
@@ -84,23 +85,48 @@ def test_cpp_equals_golden(mode: Mode) -> None:
     check([random_case(kernel, seed=number) for number, kernel in enumerate(kernels)], mode)
 
 
+RTL_KERNELS = [
+    *KERNELS[1::2],
+    # every order of folds: neither, one of them, both, deeper than the pipeline, start values from each kind of memory
+    *(make(outputs=o, inputs=i, pe=2, simd=2, mac=mac) for o in (2, 8) for i in (2, 24) for mac in (Mac.DSP2, Mac.LUT)),
+    make(outputs=20, inputs=6, pe=2, simd=2, mac=Mac.DSP2),
+    make(outputs=70, inputs=4, pe=1, simd=2),
+    make(outputs=140, inputs=2, pe=2, simd=2, mac=Mac.DSP2),
+]
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(RTL_KERNELS)])
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_golden_equals_definition(kernel: Matvec) -> None:
     (beats,) = random_case(kernel).inputs
     np.testing.assert_array_equal(kernel.golden(beats)[0], straightforward(kernel, beats))
 
 
+def corners(mac: Mac, weight_type: QuantType = INT8) -> list[Case]:
+    """Every pair of a type's extreme weights, in both lanes, with every extreme activation of either sign."""
+    values = np.unique([weight_type.min, weight_type.min + 1, -1, 0, 1, weight_type.max - 1, weight_type.max])
+    weights = np.stack([np.repeat(values, len(values)), np.tile(values, len(values))])[None]
+    acc_type = QuantType(24, signed=True)
+    cases = []
+    for type in (INT8, UINT8):
+        activations = np.array([type.min, type.min + 1, type.max // 2, type.max // 2 + 1, type.max - 1, type.max])
+        kernel = Matvec(6, 1, 2, 1, weights, np.zeros(2, np.int64), type, weight_type, acc_type, mac)
+        cases.append(Case(kernel, (np.repeat(activations, weights.shape[2]).reshape(1, -1, 1),)))
+    return cases
+
+
 @pytest.mark.parametrize("mode", [Mode.NATIVE, Mode.AP])
 @pytest.mark.parametrize("mac", [Mac.DSP, Mac.DSP2])
 def test_corners_of_8_bits(mode: Mode, mac: Mac) -> None:
-    corners = np.array([-128, -127, -1, 0, 1, 126, 127])
-    weights = np.stack([np.repeat(corners, 7), np.tile(corners, 7)])[None]
-    cases = []
-    for type in (INT8, UINT8):
-        kernel = Matvec(7, 1, 2, 1, weights, np.zeros(2, np.int64), type, INT8, QuantType(24, signed=True), mac)
-        values = corners + 128 * (type is UINT8)
-        cases.append(Case(kernel, (np.repeat(values, 49).reshape(1, -1, 1),)))
-    check(cases, mode)
+    check(corners(mac), mode)
+
+
+def test_rtl_corners() -> None:
+    eight = [case for mac in (Mac.DSP, Mac.DSP2, Mac.LUT) for case in corners(mac)]
+    check_rtl([*eight, *(case for bits in (2, 3, 5) for case in corners(Mac.LUT, QuantType(bits, signed=True)))])
 
 
 def test_accumulators_beyond_53_bits_are_exact() -> None:

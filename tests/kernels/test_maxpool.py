@@ -8,6 +8,7 @@ import pytest
 from hlsgen.graph.types import BIPOLAR, INT8, IntArray, QuantType
 from hlsgen.kernels.maxpool import MaxPool
 from tests.kernels.harness import Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 KERNELS = [
     *(MaxPool(6, 9, 8, lanes, taps, INT8) for lanes in (1, 2, 8) for taps in (1, 3, 9)),
@@ -19,6 +20,11 @@ KERNELS = [
     MaxPool(1, 49, 16, 4, 1, INT8),  # global, of a bare frame
     MaxPool(5, 1, 4, 4, 1, INT8),
     MaxPool(1, 1, 1, 1, 1, INT8),
+]
+RTL_KERNELS = [
+    *KERNELS[:9:2],
+    *KERNELS[9:],
+    MaxPool(1, 3, 1800, 1, 1, INT8),  # in block RAM
 ]
 
 
@@ -36,6 +42,10 @@ def straightforward(kernel: MaxPool, beats: IntArray) -> IntArray:
 def test_cpp_equals_golden(mode: Mode) -> None:
     kernels = KERNELS if mode is Mode.NATIVE else KERNELS[::2]
     check([random_case(kernel, seed=number) for number, kernel in enumerate(kernels)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(RTL_KERNELS)])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

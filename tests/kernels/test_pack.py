@@ -9,6 +9,7 @@ from hlsgen.graph.types import BIPOLAR, INT8, UINT8, QuantType
 from hlsgen.kernels.axi import frames_from_words
 from hlsgen.kernels.pack import Pack
 from tests.kernels.harness import Case, Mode, check, random_case, run
+from tests.kernels.rtl import check_rtl
 
 INT4 = QuantType(4, True)
 INT20 = QuantType(20, True)
@@ -24,12 +25,23 @@ KERNELS = [
     Pack(64, ((9, 3, INT4), (16, 4, UINT8), (9, 9, INT20), (5, 1, BIPOLAR))),
     Pack(128, ((16, 1, UINT8), (1, 1, UINT8), (24, 8, UINT8))),
 ]
+RTL_KERNELS = [
+    *KERNELS[:7],
+    *KERNELS[7:-3:3],
+    Pack(64, ((25, 1, INT8),)),  # a single beat in the last word
+    Pack(64, ((24, 24, INT8), (3, 1, INT20), (40, 2, INT4))),
+    *KERNELS[-3:],
+]
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_cpp_equals_golden(mode: Mode) -> None:
     kernels = KERNELS if mode is Mode.NATIVE else KERNELS[::2]
     check([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(kernels)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=4, seed=number) for number, kernel in enumerate(RTL_KERNELS)])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -18,11 +18,14 @@ from hlsgen.exact.units import (
 )
 from hlsgen.graph.reference import AffineReference, QLinearReference, Rounding, TableReference
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
+from hlsgen.kernels.base import RamStyle
 from hlsgen.kernels.channels import ROUNDINGS
+from hlsgen.kernels.matvec import Mac
 from hlsgen.kernels.requant import UNITS, Requant
 from hlsgen.resources import resource
 from tests.exact.references import SCALES, Problem, affine, qlinear, table
 from tests.kernels.harness import Case, Mode, check
+from tests.kernels.rtl import check_rtl
 
 ONE = np.ones(1, np.int64)
 ZERO = np.zeros(1, np.int64)
@@ -184,6 +187,85 @@ def test_cpp(unit: str, mode: Mode) -> None:
     check(cases, mode)
 
 
+def as_built(case: Case, passes: int = 1, mac: Mac = Mac.DSP, memory: RamStyle = RamStyle.DISTRIBUTED) -> Case:
+    """The same arithmetic, otherwise made in SystemVerilog."""
+    assert isinstance(case.kernel, Requant)
+    return Case(dataclasses.replace(case.kernel, passes=passes, mac=mac, memory=memory), case.inputs)
+
+
+def rtl_cases(unit: str) -> list[Case]:
+    """A part of the cases, with both numbers of passes, products of both kinds and both kinds of memory."""
+    cases = CASES[unit]()
+    match unit:
+        case "shift":
+            return [*(as_built(case, 1 + number % 2) for number, case in enumerate(cases[1:-1:2])), cases[-1]]
+        case "threshold":
+            return [as_built(case, 1 + (n == 3), memory=list(RamStyle)[n % 2]) for n, case in enumerate(cases[::2])]
+        case "scale":
+            return [
+                *(as_built(case, 1 + number % 2) for number, case in enumerate([*cases[:-2:2], *cases[-2:]])),
+                *(as_built(case, 1 + number % 2, Mac.LUT) for number, case in enumerate(cases[1::6])),
+            ]
+        case _:
+            return [
+                *(cases[1], *cases[4:]),
+                *(as_built(case, 2, memory=list(RamStyle)[number % 2]) for number, case in enumerate(cases)),
+                *(as_built(case, mac=Mac.LUT) for case in (cases[0], cases[3])),
+            ]
+
+
+@pytest.mark.parametrize("unit", CASES)
+def test_rtl_equals_golden(unit: str) -> None:
+    check_rtl(rtl_cases(unit))
+
+
+def test_rtl_of_every_input() -> None:
+    """Whole domains of up to 2**16 values: a float32 multiply, a scale, a search."""
+    rng = np.random.default_rng(8)
+    multiplier = np.array([0.0039, 0.0051, 1 / 384, 0.0078], np.float32)
+    reach = np.full(4, 30000)
+    floats = requant_units(QLinearReference(multiplier, -3, -128, 127), -reach, reach)
+    scale = tuple(SCALES["float32 ratio"](rng) / 200 for _ in range(4))
+    affine_reference = AffineReference(scale, (Fraction(1, 2),), Rounding.HALF_UP, 4, (0,), (15,))
+    affine_units = requant_units(affine_reference, -reach, reach)
+    x = np.arange(-30000, 30001)[None, :, None] + np.zeros((1, 1, 4), np.int64)
+    cases = []
+    for kind, candidates, passes in (
+        ("float24", floats, 1),
+        ("float24", floats, 2),
+        ("scale", affine_units, 2),
+        ("threshold", affine_units, 1),
+    ):
+        unit = next(unit for unit in candidates if unit.kind == kind)
+        output_type = INT8 if kind == "float24" else UINT8
+        kernel = Requant((x.shape[1], 1, 4), 4, QuantType(16, signed=True), output_type, unit, passes)
+        cases.append(Case(kernel, (x,)))
+    check_rtl(cases)
+
+
+def test_clips_are_left_out_only_where_no_result_depends_on_them() -> None:
+    """A channel that is not yet at the clamp where the unit clips needs the clip itself."""
+    unit = Float24Unit(
+        domain=(-5000, 5000),
+        operand=(-1000, 1000),
+        left=np.array([0, 1]),
+        mantissa=np.array([1 << 23, 3 << 22]),
+        shift=26,
+        binades=9,
+        pre_round=False,
+        zero_point=0,
+        lo=-100 * ONE,
+        hi=100 * ONE,
+    )
+    x = np.arange(-5000, 5001)[None, :, None] + np.zeros((1, 1, 2), np.int64)
+    cases = []
+    for changed in (unit, dataclasses.replace(unit, hi=200 * ONE, lo=-200 * ONE)):
+        kernel = Requant((10001, 1, 2), 2, QuantType(14, signed=True), QuantType(10, signed=True), changed)
+        cases += [as_built(Case(kernel, (x,)), passes) for passes in (1, 2)]
+    assert [case.kernel.rtl_parameters()["CLIP"] for case in cases] == [1, 0, 2, 2]
+    check_rtl(cases)
+
+
 @pytest.mark.parametrize("unit", CASES)
 def test_golden_is_the_unit_channel_by_channel(unit: str) -> None:
     for case in CASES[unit]():
@@ -206,6 +288,8 @@ def test_streams_and_cycles() -> None:
     assert kernel.cycles == 12
     assert (kernel.inputs[0].beats, kernel.inputs[0].lanes, kernel.outputs[0].beats) == (12, 3, 12)
     assert kernel.reads()[0].tolist() == list(range(1, 13))
+    slow = dataclasses.replace(kernel, passes=2)
+    assert (slow.cycles, slow.inputs[0].beats, slow.timing().steps, slow.timing().interval) == (24, 12, 12, 2)
 
 
 def test_parameters_are_checked() -> None:
@@ -218,6 +302,10 @@ def test_parameters_are_checked() -> None:
         identity(unit=wide)
     with pytest.raises(ValueError, match="add has 5 entries for 6 channels"):
         identity(unit=dataclasses.replace(wide, add=np.arange(5), hi=ONE))
+    with pytest.raises(ValueError, match="passes=3 is neither 1 nor 2"):
+        dataclasses.replace(identity(), passes=3)
+    with pytest.raises(ValueError, match="requant does not multiply by DSP2"):
+        dataclasses.replace(identity(), mac=Mac.DSP2)
     with pytest.raises(ValueError, match="requant has no unit table"):
         identity(unit=TableUnit((0, 1), np.array([[0, 1]])))
     falling = ThresholdUnit((-1, 1), np.array([[0]]), 300 * ONE, ONE, None)

@@ -8,6 +8,7 @@ import pytest
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
 from hlsgen.kernels.sumpool import SumPool
 from tests.kernels.harness import Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 
 def make(
@@ -34,6 +35,11 @@ KERNELS = [
     make(1, 49, 16, 4, 1, UINT8),  # global, of a bare frame
     make(1, 1, 1, 1, 1, INT8, -128),
 ]
+RTL_KERNELS = [
+    *KERNELS[:9:2],
+    *KERNELS[9:],
+    make(1, 2, 1800, 1, 1, UINT8),  # in block RAM
+]
 
 
 def straightforward(kernel: SumPool, beats: IntArray) -> IntArray:
@@ -49,6 +55,10 @@ def straightforward(kernel: SumPool, beats: IntArray) -> IntArray:
 def test_cpp_equals_golden(mode: Mode) -> None:
     kernels = KERNELS if mode is Mode.NATIVE else KERNELS[::2]
     check([random_case(kernel, seed=number) for number, kernel in enumerate(kernels)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(RTL_KERNELS)])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

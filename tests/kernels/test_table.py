@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
+from hlsgen.kernels.base import RamStyle
 from hlsgen.kernels.table import Table
 from tests.kernels.harness import Case, Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 UINT4 = QuantType(4, signed=False)
 INT3 = QuantType(3, signed=True)
@@ -42,6 +46,13 @@ KERNELS = [
 @pytest.mark.parametrize("mode", Mode)
 def test_cpp(mode: Mode) -> None:
     check([random_case(kernel, seed=number) for number, kernel in enumerate(KERNELS)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    kernels = [*KERNELS, *(dataclasses.replace(kernel, memory=RamStyle.BLOCK) for kernel in KERNELS[:4])]
+    part = Table((3, 2, 4), 2, INT8, INT8, values(4, INT3, INT8)[:, :7], -5)
+    x = np.random.default_rng(0).integers(-5, 2, (3, 12, 2))
+    check_rtl([*(random_case(kernel, images=3, seed=n) for n, kernel in enumerate(kernels)), Case(part, (x,))])
 
 
 def test_golden_looks_up() -> None:

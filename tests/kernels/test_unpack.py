@@ -9,6 +9,7 @@ from hlsgen.graph.types import BIPOLAR, INT8, UINT8, QuantType
 from hlsgen.kernels.axi import frames_from_words, words_from_frames
 from hlsgen.kernels.unpack import Unpack
 from tests.kernels.harness import Case, Mode, check, random_beats
+from tests.kernels.rtl import check_rtl
 
 TYPES = [
     BIPOLAR,
@@ -29,6 +30,14 @@ KERNELS = [
     Unpack(64, 5, 1, QuantType(64, True)),
     Unpack(64, 1, 1, UINT8),
 ]
+RTL_KERNELS = [
+    *KERNELS[:7],
+    *KERNELS[8:-2:3],
+    Unpack(64, 24, 12, INT8),  # a word and a half per beat, none left over
+    Unpack(64, 48, 16, INT8),  # two words per beat
+    Unpack(64, 16, 8, INT8),
+    *KERNELS[-2:],
+]
 
 
 def case(kernel: Unpack, images: int = 3) -> Case:
@@ -46,6 +55,10 @@ def case(kernel: Unpack, images: int = 3) -> Case:
 def test_cpp_equals_golden(mode: Mode) -> None:
     kernels = KERNELS if mode is Mode.NATIVE else KERNELS[::2]
     check([case(kernel) for kernel in kernels], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([case(kernel, images=4) for kernel in RTL_KERNELS])
 
 
 def test_bytes_of_a_golden_vector() -> None:

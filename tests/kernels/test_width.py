@@ -8,6 +8,7 @@ import pytest
 from hlsgen.graph.types import BIPOLAR, INT8, QuantType
 from hlsgen.kernels.width import Width
 from tests.kernels.harness import Mode, check, random_case
+from tests.kernels.rtl import check_rtl
 
 KERNELS = [
     *(Width(INT8, a, b, 24) for a in (1, 2, 4, 12) for b in (1, 2, 4, 12) if max(a, b) % min(a, b) == 0),
@@ -19,6 +20,10 @@ KERNELS = [
 @pytest.mark.parametrize("mode", Mode)
 def test_cpp_equals_golden(mode: Mode) -> None:
     check([random_case(kernel, seed=number) for number, kernel in enumerate(KERNELS)], mode)
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(KERNELS)])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

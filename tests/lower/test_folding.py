@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from hlsgen.graph.ops import Conv, Geometry
+from hlsgen.graph.ops import Conv, Geometry, Join
 from hlsgen.graph.types import BIPOLAR, INT8, QuantType
 from hlsgen.kernels.matvec import Mac
-from hlsgen.lower.folding import legal, macs, padded_type, weight_type
+from hlsgen.lower.folding import conflict, legal, macs, padded_type, weight_type
 from hlsgen.lower.layers import describe, layers
+from hlsgen.lower.parts import closing_op
 from hlsgen.lower.types import stream_types
 from tests.lower.graphs import SAME, Net, graph_of, units_of
 
 UINT4 = QuantType(4, signed=False)
+
+MEMORIES = ("block", "distributed")
 
 
 def fields(net: Net, output: str) -> dict[str, tuple[int | str, ...]]:
@@ -28,6 +31,8 @@ def test_convolution() -> None:
         "lanes": (1, 2, 3, 6),
         "taps": (1, 2, 6),
         "mac": ("dsp", "lut", "dsp2"),
+        "memory": MEMORIES,
+        "line_memory": MEMORIES,
     }
 
 
@@ -38,6 +43,8 @@ def test_groups_fold_inside_a_group() -> None:
         "lanes": (1, 3),
         "taps": (1, 3, 9),
         "mac": ("dsp", "lut", "dsp2"),
+        "memory": MEMORIES,
+        "line_memory": MEMORIES,
     }
 
 
@@ -47,6 +54,8 @@ def test_depthwise_takes_its_channels_as_pe() -> None:
         "pe": (1, 2, 3, 6),
         "taps": (1, 3, 9),
         "mac": ("dsp", "lut"),
+        "memory": MEMORIES,
+        "line_memory": MEMORIES,
     }
 
 
@@ -63,7 +72,11 @@ def test_without_a_window_there_is_one_tap() -> None:
 
 def test_pools_and_concat() -> None:
     net = Net((4, 4, 6), INT8)
-    assert fields(net, net.maxpool(net.input, Geometry((2, 2), (2, 2)))) == {"lanes": (1, 2, 3, 6), "taps": (1, 2, 4)}
+    assert fields(net, net.maxpool(net.input, Geometry((2, 2), (2, 2)))) == {
+        "lanes": (1, 2, 3, 6),
+        "taps": (1, 2, 4),
+        "line_memory": MEMORIES,
+    }
     net = Net((4, 4, 6), INT8)
     assert fields(net, net.sumpool(net.input, net.global_pool(net.input))) == {"lanes": (1, 2, 3, 6), "taps": (1,)}
     net = Net((4, 4, 6), INT8)
@@ -78,6 +91,33 @@ def test_closing_functions_name_their_units() -> None:
     found = legal(layer, graph, stream_types(graph), units)
     assert found["requant_lanes"] == (1, 2, 3, 6)
     assert found["unit"] == tuple(unit.kind for unit in units[graph.outputs[0]])
+    assert found["passes"] == (1, 2)
+    assert found["requant_mac"] == ("dsp", "lut")
+    assert found["requant_memory"] == ("distributed", "block")
+
+
+def test_a_join_multiplies_in_one_pass() -> None:
+    graph, units = graph_of("residual"), units_of("residual")
+    joins = [layer for layer in layers(graph) if isinstance(layer.op, Join)]
+    for layer in joins:
+        found = legal(layer, graph, stream_types(graph), units)
+        assert set(found) == {"lanes", "unit", "requant_mac"}
+
+
+def test_combinations_that_make_no_sense_are_explained() -> None:
+    graph, units = graph_of("bipolar"), units_of("bipolar")
+    layer = layers(graph)[0]
+    found = legal(layer, graph, stream_types(graph), units)
+    exact = units[closing_op(layer).output]  # type: ignore[union-attr]
+    assert conflict({"mac": "dsp2", "pe": 1}, found) == (
+        "dsp2 computes sums in pairs; with it, legal values of pe are 2, 4, 8"
+    )
+    assert conflict({"mac": "dsp2"}, found) is not None, "a pe left out is 1"
+    assert conflict({"mac": "dsp2", "pe": 2}, found) is None
+    text = conflict({"unit": "threshold", "passes": 2}, found, exact)
+    assert text is not None
+    assert text.startswith("unit threshold multiplies nothing")
+    assert conflict({"unit": "threshold", "passes": 1}, found, exact) is None
 
 
 def conv_of(net: Net, output: str) -> Conv:

@@ -19,9 +19,9 @@ from hlsgen.kernels.table import Table
 from hlsgen.kernels.window import Window
 from hlsgen.lower import lower
 from hlsgen.lower.design import Design
-from hlsgen.lower.folding import legal
+from hlsgen.lower.folding import conflict, legal
 from hlsgen.lower.layers import layers
-from hlsgen.lower.mapping import stream_order
+from hlsgen.lower.parts import stream_order
 from hlsgen.lower.types import stream_types
 from hlsgen.plan import LayerPlan, Plan, smallest
 from tests.lower.graphs import GRAPHS, SAME, Net, graph_of, leaving, random_frames, random_words, units_of
@@ -33,9 +33,11 @@ def random_plan(name: str, seed: int) -> Plan:
     graph, units = graph_of(name), units_of(name)
     entries, types = {}, stream_types(graph)
     for layer in layers(graph):
-        values = {field: choose.choice(choices) for field, choices in legal(layer, graph, types, units).items()}
-        if values.get("mac") == "dsp2" and int(values["pe"]) % 2:
-            values["pe"] = 2
+        fields = legal(layer, graph, types, units)
+        exact = units.get((layer.requantize or layer.op).output, ())
+        values: dict[str, int | str] = {}
+        while not values or conflict(values, fields, exact):
+            values = {field: choose.choice(choices) for field, choices in fields.items()}
         entries[layer.name] = LayerPlan.model_validate(values)
     return Plan(layers=entries)
 

@@ -1,0 +1,204 @@
+"""FIFO depths of the SystemVerilog form: the smallest with which the design still takes its bottleneck's interval.
+
+A design takes P cycles per image, at steady state, if and only if its constraints have a solution that repeats with
+period P (the hardware moves every beat as early as it can, hence never later than that solution). So no long simulation
+is needed: solve one image that follows itself. P is that of the slowest kernel; less is impossible.
+
+First the source paces the images evenly and FIFOs are endless; how full they get is how deep they need to be at most.
+Then streams become wires where the period survives it, and the FIFOs that forks write, where beats wait for the other
+branch to arrive, are shrunk by bisection. Each test looks at the kernels between fork and join only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hlsgen.lower.design import Design, Instance
+from hlsgen.plan.fifos import SMALLEST, size_fifos
+from hlsgen.plan.maxplus import Node, restore, saved
+from hlsgen.plan.network import Network
+from hlsgen.plan.tokens import Tokens
+
+SWEEPS = 7
+"""Sweeps within which a period counts as possible. Usual are 3 to 5 if it is, and endless ones otherwise."""
+
+TOLERANCE = 50
+"""Bisection stops at one part in this many."""
+
+PARTS = (0, 0.05, 0.1, 0.2, 0.5)
+"""How far to go back to deeper FIFOs where shallow ones that do one by one do not all together."""
+
+SHALLOW = 16
+"""FIFOs of no more beats cost little: they stay as they are or become wires."""
+
+
+def size_for_rate(design: Design) -> dict[str, int]:
+    """Set ``depth`` and ``rtl_depth`` of the streams between kernels, and return the latter, in beats.
+
+    ``rtl_depth`` is the least that keeps the slowest kernel busy, within one part in ``TOLERANCE``. ``depth``, for the
+    C++, is that or, where it is more, the least with which the C++ cannot deadlock (see ``plan/fifos.py``).
+    """
+    safe = size_fifos(design)
+    depths = rate_depths(design, safe)
+    for name, depth in depths.items():
+        design.streams[name].rtl_depth = depth
+        design.streams[name].depth = max(depth, safe[name])
+    return depths
+
+
+def rate_depths(design: Design, safe: Mapping[str, int]) -> dict[str, int]:
+    """The depths of the SystemVerilog form, in beats; ``safe``: those of ``size_fifos``, where to start from."""
+    sizing = _Sizing(design)
+    depths = {name: depth if name in sizing.forked else SMALLEST for name, depth in safe.items()}
+    sizing.start(depths)
+    for fork in sizing.network.forks:
+        sizing.shrink(fork)
+    return sizing.finish()
+
+
+class _Sizing:
+    """``depths`` under change. They keep the period, with the system solved for them, if ``sufficient`` does."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.network = Network(design)
+        self.tokens = Tokens(design)
+        self.nodes = self.tokens.system.nodes
+        self.forked = {name for fork in self.network.forks for name in fork.outputs}
+        self.period = max(node.span for node in self.nodes)
+        # few beats along the whole design, as that of the batch's last image
+        self.aside = {
+            name
+            for fork in self.network.forks
+            for name in fork.outputs
+            if self.network.beats(name) < self.network.beats(fork.outputs[0])
+        }
+        self.depths: dict[str, int] = {}
+        self.tokens.system.set_period(self.period)
+        self.tokens.pace(self.period)
+        self.tokens.system.solve(SWEEPS)
+        self.endless = saved(self.nodes)
+
+    def start(self, depths: Mapping[str, int]) -> None:
+        """Begin with ``depths``, raised where beats need more places than that to flow without stops."""
+        inner = [name for name in depths if name not in (self.design.input, self.design.output)]
+        occupied = {name: self._occupied(name) for name in inner}
+        self.depths = {name: max(depths[name], occupied[name] if name in self.forked else 0) for name in inner}
+        crowded = {name for name in inner if self._crowded(name)}
+        if not self._holds(self.depths):
+            deep = {name: max(self.depths[name], occupied[name] + 2) for name in crowded}  # a FIFO takes time itself
+            self._buffer({**self.depths, **deep})
+        self.sufficient = dict(self.depths)
+
+    def _buffer(self, deep: Mapping[str, int]) -> None:
+        """Find the streams that need FIFOs because their beats come in bursts, going down from ``deep``."""
+        wires, self.depths = self.depths, dict(deep)
+        if not self._holds(self.depths):
+            return  # the period cannot be had; these FIFOs are not the reason
+        bits = {name: self.design.streams[name].spec.width * depth for name, depth in deep.items()}
+        candidates = sorted((name for name in deep if wires[name] < deep[name]), key=lambda name: -bits[name])
+        for name in self._drop(candidates, wires):
+            self._holds(self.depths)
+            self._bisect(name, self.nodes, wires[name])
+        self._holds(self.depths)
+
+    def _drop(self, names: list[str], wires: Mapping[str, int]) -> list[str]:
+        """Go back to ``wires`` for as many streams as the period allows, tried together; those that remain."""
+        if not names:
+            return []
+        trial = {**self.depths, **{name: wires[name] for name in names}}
+        if self._holds(trial):
+            self.depths = trial
+            return []
+        if len(names) == 1:
+            return names
+        half = len(names) // 2
+        return self._drop(names[:half], wires) + self._drop(names[half:], wires)
+
+    def shrink(self, fork: Instance) -> None:
+        """Make the FIFOs that ``fork`` writes as shallow as the period allows, looking at its surroundings only."""
+        deep = [name for name in fork.outputs if self.depths[name] > SMALLEST and name not in self.aside]
+        nodes = self._around(fork)
+        self.tokens.system.solve(SWEEPS, nodes)  # neighbours may have been shrunk
+        for name in deep:
+            self._bisect(name, nodes, SMALLEST)
+
+    def finish(self) -> dict[str, int]:
+        """The depths, if they keep the period all together; otherwise the least of those between that do."""
+        self.tokens.system.solve(SWEEPS)
+        for name in self.aside:
+            self.depths[name] = min(self.depths[name], max(SMALLEST + 1, self._occupied(name) + 1))
+        shallow = self.depths
+        for part in PARTS:
+            between = {name: depth + int((self.sufficient[name] - depth) * part) for name, depth in shallow.items()}
+            if self._holds(between):
+                return between
+        return self.sufficient
+
+    def _bisect(self, name: str, nodes: list[Node], least: int) -> None:
+        """Find the smallest depth of a stream, ``least`` or more, with which ``nodes`` keep the period."""
+        enough, short = self.depths[name], least - 1
+        solution = saved(nodes)
+        trial = least if enough <= SHALLOW else enough * 4 // 5
+        while enough - short > max(1, enough // TOLERANCE):
+            restore(nodes, solution)
+            self.tokens.set_depth(name, trial)
+            if self.tokens.system.solve(SWEEPS, nodes):
+                enough, solution = trial, saved(nodes)
+            elif enough <= SHALLOW:
+                break
+            else:
+                short = trial
+            trial = (enough + short) // 2 if short >= least else max(least, enough * 4 // 5)
+        restore(nodes, solution)
+        self.tokens.set_depth(name, enough)
+        self.depths[name] = enough
+
+    def _holds(self, depths: Mapping[str, int]) -> bool:
+        """Whether the design keeps the period with ``depths``; if so, the system is solved for them."""
+        restore(self.nodes, self.endless)
+        self.tokens.set_depths(depths)
+        return self.tokens.system.solve(SWEEPS)
+
+    def _around(self, fork: Instance) -> list[Node]:
+        """The nodes that feel how deep a fork's FIFOs are: from the fork to the join of its branches, and on both sides
+        up to instances that are busy all the time, since those cannot make up for being stopped.
+        """
+        between = self.network.between(fork)
+        inside = {instance.name: instance for instance in between}
+        for end, neighbours in ((between[0], self.network.writers), (between[-1], self.network.readers)):
+            pending = [end]
+            while pending:
+                for other in neighbours(pending.pop()):
+                    if other.name not in inside:
+                        inside[other.name] = other
+                        if self.tokens.steps[other.name].span < self.period:
+                            pending.append(other)
+        written = {name for instance in inside.values() for name in instance.outputs}
+        read = {name for instance in inside.values() for name in instance.inputs}
+        nodes = {self.tokens.steps[name] for name in inside}
+        for name in written & read:
+            beats = self.tokens.streams[name]
+            nodes |= {node for node in (beats.write, beats.accept) if node is not None}
+        return [node for node in self.nodes if node in nodes]
+
+    def _crowded(self, name: str) -> bool:
+        """Whether a stream's beats wait for longer than its writer's queue has room for them."""
+        beats = self.tokens.streams[name]
+        assert beats.claim is not None
+        assert beats.accept is not None
+        steps = beats.claim.target.values
+        return bool((beats.claim.bounds(beats.accept.values) > steps).any())
+
+    def _occupied(self, name: str) -> int:
+        """Depth that a FIFO needs for a stream's beats to be handed over and accepted when they are now."""
+        write, accept = self.tokens.streams[name].write, self.tokens.streams[name].accept
+        if write is None or accept is None:
+            return 0
+        writes, accepts = write.times, accept.times
+        images = max(0, int(accepts[-1] - writes[0]) // self.period) + 2  # in flight
+        left = np.concatenate([accepts - image * self.period for image in range(images - 1, -1, -1)]) + 1
+        gone = np.searchsorted(left, writes, side="right") - (images - 1) * len(writes)
+        return int((np.arange(len(writes)) + 1 - gone).max())

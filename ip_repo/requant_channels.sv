@@ -1,0 +1,81 @@
+// Parameters of the channels in a beat: from a ROM with a row per channel tile, or constants where all channels agree.
+//
+// A lane's word is its FIELDS parameters side by side, field 0 lowest, BITS[f] bits each. A field that VARIES is a
+// column of the ROM (columns of a lane in the order of the fields, lanes side by side, lane 0 lowest); another one is
+// VALUE[f], the same for all channels. With PASSES = 2 a tile has two rows: that of the first cycle and of the second.
+// `step` is high in every cycle that reads a row: PASSES cycles for a beat, one after the other. The words are valid in
+// the next cycle. Tiles follow one another in a circle, beginning with tile 0 after a reset.
+`default_nettype none
+
+module hlsgen_requant_channels #(
+    parameter int TILES = 1,      // channel tiles with parameters of their own
+    parameter int PASSES = 1,
+    parameter int LANES = 1,
+    parameter int FIELDS = 1,
+    parameter int BITS [FIELDS] = '{default: 1},
+    parameter int VARIES [FIELDS] = '{default: 0},
+    parameter int VALUE [FIELDS] = '{default: 0},
+    parameter int WORD_BITS = 1,  // sum of BITS
+    parameter RAM_STYLE = "distributed",
+    parameter CHANNELS_FILE = "channels.mem"
+) (
+    input  wire logic                        clk,
+    input  wire logic                        rst,   // synchronous, active high
+    input  wire logic                        step,
+    output logic [LANES-1:0][WORD_BITS-1:0]  words
+);
+  // bits of the fields below `field`, all of them or only the varying ones
+  function automatic int bits_below(int field, bit varying);
+    int sum;
+    sum = 0;
+    for (int f = 0; f < field; f++) if (!varying || VARIES[f] != 0) sum += BITS[f];
+    return sum;
+  endfunction
+
+  localparam int COLUMN_BITS = bits_below(FIELDS, 1'b1);
+  localparam int ROWS = TILES * PASSES;
+  localparam int ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1;
+
+  if (WORD_BITS != bits_below(FIELDS, 1'b0)) begin : check_word
+    $error("hlsgen_requant_channels: WORD_BITS=%0d is not the sum of BITS", WORD_BITS);
+  end
+
+  if (COLUMN_BITS > 0) begin : varying
+    logic [ROW_BITS-1:0] row;
+    logic [LANES-1:0][COLUMN_BITS-1:0] columns;
+
+    always_ff @(posedge clk)
+      if (rst) row <= '0;
+      else if (step) row <= row == ROW_BITS'(ROWS - 1) ? '0 : row + 1'b1;
+
+    hlsgen_rom #(
+        .WIDTH(LANES * COLUMN_BITS),
+        .DEPTH(ROWS),
+        .STYLE(RAM_STYLE),
+        .FILE(CHANNELS_FILE)
+    ) rom (
+        .clk,
+        .address(row),
+        .data(columns)
+    );
+
+    for (genvar lane = 0; lane < LANES; lane++) begin : lanes
+      for (genvar f = 0; f < FIELDS; f++) begin : fields
+        if (VARIES[f] != 0) begin : column
+          assign words[lane][bits_below(f, 1'b0)+:BITS[f]] = columns[lane][bits_below(f, 1'b1)+:BITS[f]];
+        end else begin : constant
+          assign words[lane][bits_below(f, 1'b0)+:BITS[f]] = VALUE[f][BITS[f]-1:0];
+        end
+      end
+    end
+  end else begin : constant
+    for (genvar lane = 0; lane < LANES; lane++) begin : lanes
+      for (genvar f = 0; f < FIELDS; f++) begin : fields
+        assign words[lane][bits_below(f, 1'b0)+:BITS[f]] = VALUE[f][BITS[f]-1:0];
+      end
+    end
+    wire logic unused = &{1'b0, clk, rst, step};
+  end
+endmodule
+
+`default_nettype wire
