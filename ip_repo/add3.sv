@@ -2,12 +2,15 @@
 //
 // Carry-save form: bit i of the numbers has the sum half[i] + 2 * majority[i], so the total is half + 2 * majority. The
 // LUT of bit i makes majority[i] on one output and half[i] ^ majority[i-1] on the other, for the carry chain.
-// For synthesis the primitives of 7-series devices are named (UltraScale+ has them too, or takes them as such); where
-// the macro SYNTHESIS is not defined, the same is written as a sum. Purely combinational.
+// Synthesis by Vivado makes exactly this of a sum of three numbers. Yosys takes two adders, so for its front end (slang)
+// the primitives are named. Purely combinational.
 `default_nettype none
 
+`ifdef SYNTHESIS
 `ifdef __slang__
-// Yosys' front end wants to see the primitives; its synthesis knows what is in them.
+`define HLSGEN_ADD3_PRIMITIVES
+
+// the front end wants to see the primitives; Yosys knows what is in them
 (* blackbox *)
 module LUT6_2 #(
     parameter logic [63:0] INIT = 64'h0
@@ -28,6 +31,7 @@ module CARRY4 (
 );
 endmodule
 `endif
+`endif
 
 module hlsgen_add3 #(
     parameter int BITS = 8,      // of each number
@@ -43,7 +47,7 @@ module hlsgen_add3 #(
     $error("hlsgen_add3: BITS=%0d, SUM_BITS=%0d: the sum has 0 to 2 bits more than the numbers", BITS, SUM_BITS);
   end
 
-`ifdef SYNTHESIS
+`ifdef HLSGEN_ADD3_PRIMITIVES
   localparam int BLOCKS = (SUM_BITS + 3) / 4;
 
   logic [4*BLOCKS-1:0] propagate, generate_, result;

@@ -2,7 +2,8 @@
 //
 // A lane's word is its FIELDS parameters side by side, field 0 lowest, BITS[f] bits each. A field that VARIES is a
 // column of the ROM (columns of a lane in the order of the fields, lanes side by side, lane 0 lowest); another one is
-// VALUE[f], the same for all channels. With PASSES = 2 a tile has two rows: that of the first cycle and of the second.
+// VALUE[f], the same for all channels. With PASSES = 2 a tile has two rows: those of all tiles' first
+// cycles, as many as the next power of two, and then those of their second cycles.
 // `step` is high in every cycle that reads a row: PASSES cycles for a beat, one after the other. The words are valid in
 // the next cycle. Tiles follow one another in a circle, beginning with tile 0 after a reset.
 `default_nettype none
@@ -33,7 +34,8 @@ module hlsgen_requant_channels #(
   endfunction
 
   localparam int COLUMN_BITS = bits_below(FIELDS, 1'b1);
-  localparam int ROWS = TILES * PASSES;
+  localparam int TILE_BITS = TILES > 1 ? $clog2(TILES) : 1;
+  localparam int ROWS = PASSES == 2 ? (1 << TILE_BITS) + TILES : TILES;
   localparam int ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1;
 
   if (WORD_BITS != bits_below(FIELDS, 1'b0)) begin : check_word
@@ -41,12 +43,18 @@ module hlsgen_requant_channels #(
   end
 
   if (COLUMN_BITS > 0) begin : varying
-    logic [ROW_BITS-1:0] row;
+    logic [TILE_BITS-1:0] tile;
+    logic second;  // the tile's second row is next
     logic [LANES-1:0][COLUMN_BITS-1:0] columns;
 
     always_ff @(posedge clk)
-      if (rst) row <= '0;
-      else if (step) row <= row == ROW_BITS'(ROWS - 1) ? '0 : row + 1'b1;
+      if (rst) begin
+        tile <= '0;
+        second <= 1'b0;
+      end else if (step) begin
+        second <= PASSES == 2 && !second;
+        if (PASSES == 1 || second) tile <= tile == TILE_BITS'(TILES - 1) ? '0 : tile + 1'b1;
+      end
 
     hlsgen_rom #(
         .WIDTH(LANES * COLUMN_BITS),
@@ -55,7 +63,7 @@ module hlsgen_requant_channels #(
         .FILE(CHANNELS_FILE)
     ) rom (
         .clk,
-        .address(row),
+        .address(ROW_BITS'({second, tile})),
         .data(columns)
     );
 

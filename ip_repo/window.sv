@@ -34,7 +34,7 @@ module hlsgen_window #(
     parameter int DILATION_COLUMNS = 1,
     parameter int PAD_TOP = 1,            // rows of padding above; those below follow from OUTPUT_ROWS
     parameter int PAD_LEFT = 1,
-    parameter int PAD_VALUE = 0,          // as the element's wires, sign extended or not
+    parameter longint PAD_VALUE = 0,      // of taps outside the frame; its lowest TYPE_BITS are used
     parameter int ROWS = 4,               // row slots, at least what a window covers of the frame
     parameter int PHASES = 1,             // columns of a word: 1, or STRIDE_COLUMNS if a beat is one row of taps
     parameter int OVERLAP = 1,            // 1: a row's last windows are completed at the next row's first columns

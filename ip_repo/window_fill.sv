@@ -1,4 +1,4 @@
-// Writing side of `window`: takes the frame's beats, leaves out those that no window needs, says where to store the rest.
+// Writing side of `window`: takes the frame's beats, leaves out what no window needs, says where the rest is stored.
 //
 // Places:    row slots are used in turn, also from image to image. A slot has WORDS * PIXEL_BEATS words, in the order
 //            (group of PHASES neighbouring columns, beat of the pixel); the column inside the group is the bank. Slots

@@ -2,9 +2,9 @@
 //
 // Tap column k of the window of output column 0 is column k * DILATION - PAD of the frame, so column `phase` of word
 // `offset`. The step that completes a window brings the word of the last tap column; tap k's word came by
-// STEPS * (last offset - offset) steps ago. Taps of the same phase share a line. `shift`: the step at hand moves on into
-// the lines. `load`: the output register takes the window that the step completes. Padding is set in that register,
-// because a synchronous set or reset costs no LUTs.
+// STEPS * (last offset - offset) steps ago. Taps of the same phase share a line. `shift`: the step at hand moves on
+// into the lines. `load`: the output register takes the window that the step completes. Padding is set in that
+// register, because a synchronous set or reset costs no LUTs.
 `default_nettype none
 
 module hlsgen_window_taps #(
@@ -17,11 +17,11 @@ module hlsgen_window_taps #(
     parameter int STEPS = 2,        // per word
     parameter logic [BITS-1:0] PADDING = '0
 ) (
-    input  wire logic                                      clk,
-    input  wire logic [PHASES-1:0][TAP_ROWS-1:0][BITS-1:0] word,
-    input  wire logic                                      shift,
-    input  wire logic                                      load,
-    input  wire logic [TAP_COLUMNS-1:0]                    outside,
+    input  wire logic                                           clk,
+    input  wire logic [PHASES-1:0][TAP_ROWS-1:0][BITS-1:0]      word,
+    input  wire logic                                           shift,
+    input  wire logic                                           load,
+    input  wire logic [TAP_COLUMNS-1:0]                         outside,  // tap columns beyond the frame
     output logic      [TAP_ROWS-1:0][TAP_COLUMNS-1:0][BITS-1:0] taps
 );
   function automatic int offset(input int k);  // rounded down

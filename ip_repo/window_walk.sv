@@ -316,7 +316,7 @@ module hlsgen_window_walk #(
     return result;
   endfunction
   localparam int FIRST_SLOT = (ROWS - PAD_TOP % ROWS) % ROWS;
-  localparam int IMAGE_ROWS = HEIGHT - (OUTPUT_ROWS - 1) * STRIDE_ROWS;  // from the last row of windows to the next image
+  localparam int IMAGE_ROWS = HEIGHT - (OUTPUT_ROWS - 1) * STRIDE_ROWS;  // from an image's last windows to the next's
   localparam int IMAGE_SLOTS = (IMAGE_ROWS % ROWS + ROWS) % ROWS;
   logic [SLOT_BITS-1:0] row_slot, next_row_slot;
   assign next_row_slot = row_last ? slot_after(row_slot, IMAGE_SLOTS) : slot_after(row_slot, STRIDE_ROWS);

@@ -140,6 +140,18 @@ class Add(Elementwise):
                 total += product_latency(self._method, b_bits, b.bits, parts(b_bits, b.bits), shared=False)
         return total + 5
 
+    @property
+    def dsps(self) -> int:
+        """Multipliers of 25x18 bits in the SystemVerilog form; none for a single multiplier that is a power of two."""
+        if self._method != METHOD_DSP:
+            return 0
+        domains = (self.unit.domain_a, self.unit.domain_b)[: 2 if isinstance(self.unit, LinearJoinUnit) else 1]
+        count = 0
+        for domain, mul in zip(domains, self._fields, strict=False):
+            if mul.per_channel or abs(mul.passes[0][0]).bit_count() > 1:
+                count += parts(bits_of(*domain), mul.bits)
+        return self.lanes * count
+
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
         a_bits, b_bits = (bits_of(*domain) for domain in (self.unit.domain_a, self.unit.domain_b))
         unit, (a, b, _) = self.unit, self._fields

@@ -65,19 +65,24 @@ def field_parameters(fields: Sequence[Field], channels: int, lanes: int) -> dict
 
 
 def field_memories(fields: Sequence[Field], channels: int, lanes: int, passes: int) -> list[MemoryImage]:
-    """The ROM of requant_channels.sv, ``passes`` words per channel tile, or nothing if no field varies."""
+    """The ROM of requant_channels.sv, or nothing if no field varies.
+
+    The words of all channel tiles for the first pass, as many as the next power of two (2 at least) if there is another
+    pass, then those for the second.
+    """
     columns = [f for f in fields if f.varies]
     if not columns:
         return []
     tiles = channels // lanes if any(f.per_channel for f in columns) else 1
+    padded = 1 << max(1, (tiles - 1).bit_length())
     words = []
-    for tile in range(tiles):
-        for number in range(passes):
+    for number in range(passes):
+        for tile in range(padded if number < passes - 1 else tiles):
             word = at = 0
             for lane in range(lanes):
                 for column in columns:
                     values = column.passes[number % len(column.passes)]
-                    value = values[(tile * lanes + lane) % len(values)]
+                    value = values[(tile % tiles * lanes + lane) % len(values)]
                     word |= (value & ((1 << column.bits) - 1)) << at
                     at += column.bits
             words.append(word)

@@ -102,6 +102,11 @@ class Requant(Elementwise):
         """Input register, unit, output queue."""
         return (self.unit.levels + 1 if isinstance(self.unit, ThresholdUnit) else self._form.latency) + 2
 
+    @property
+    def dsps(self) -> int:
+        """Multipliers of 25x18 bits in the SystemVerilog form."""
+        return 0 if isinstance(self.unit, ThresholdUnit) else self.lanes * self._form.dsps
+
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
         fields, own = self._fields
         return {

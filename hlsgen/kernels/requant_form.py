@@ -38,12 +38,16 @@ _CLIP_NONE, _CLIP_TYPE, _CLIP_RANGE = range(3)
 
 @dataclass(frozen=True)
 class Form:
-    """``fields``: left, factor, add, lo, hi. ``latency``: cycles from operand to result, UNIT_LATENCY."""
+    """``fields``: left, factor, add, lo, hi. ``latency``: cycles from operand to result, UNIT_LATENCY.
+
+    ``dsps``: multipliers of 25x18 bits for each lane.
+    """
 
     fields: tuple[Field, ...]
     parameters: Parameters
     memories: tuple[MemoryImage, ...]
     latency: int
+    dsps: int
 
 
 def requant_form(unit: RequantUnit, passes: int, mac: Mac) -> Form:
@@ -64,7 +68,7 @@ def _shift_form(unit: ShiftUnit) -> Form:
         *_clamp(unit),
     )
     point = max(bits_of(*unit.signals()["sum"]), unit.shift + 1)
-    return Form(fields, _rounding(unit, point, 0, unit.shift, unit.rounding), (), 5)
+    return Form(fields, _rounding(unit, point, 0, unit.shift, unit.rounding), (), 5, 0)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,9 @@ def _multiply_form(unit: ScaleUnit | Float24Unit, passes: int, mac: Mac) -> Form
         rounding = _rounding(unit, sum_bits, 0, unit.shift, Rounding.HALF_EVEN)
     else:
         rounding = _rounding(unit, sum_bits, unit.drop + unit.low_bits, unit.shift, unit.rounding)
-    return Form(fields, parameters | rounding, tuple(memories), latency)
+    power = len(product.factor) == 1 and abs(product.factor[0]).bit_count() <= 1  # no multiplier is left of it
+    dsps = 0 if method != METHOD_DSP or power else product.dsps(passes)
+    return Form(fields, parameters | rounding, tuple(memories), latency, dsps)
 
 
 def _products(unit: ScaleUnit | Float24Unit) -> Iterator[_Product]:

@@ -157,8 +157,8 @@ class Window(Kernel):
     def ram_shape(self) -> tuple[int, int]:
         """Width in bits and number of words of the row slots; (0, 0) without. One read and one write port.
 
-        Slots (several tap rows per beat) or columns lie side by side in a word, each with a write enable of its own and,
-        in block RAM, padded to whole bytes.
+        Slots (several tap rows per beat) or columns lie side by side in a word, each with a write enable of its own
+        and, in block RAM, padded to whole bytes.
         """
         if self.filters:
             return 0, 0
@@ -316,8 +316,8 @@ class Window(Kernel):
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
         walk = None if self.filters else self._walk
         unused = ("EXTENT_ROWS", "EXTENT_COLUMNS", "STEPS")
-        parameters = {name: value for name, value in self.constants().items() if name not in unused}
-        return parameters | {
+        return {
+            **{name: value for name, value in self.constants().items() if name not in unused},
             "TYPE_BITS": self.type.bits,
             "ROWS": max(1, self.rows_held),
             "PHASES": 1 if walk is None else walk.phases,

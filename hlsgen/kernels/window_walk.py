@@ -207,7 +207,8 @@ class Walk:
     def frees(self, slots: int) -> Counts:
         """Per beat of the frame, the step that releases the last of the ``slots`` row slots that it waits for."""
         count = len(self.rows.kept)
-        released = (np.searchsorted(self.rows.over(), np.arange(count), side="right") + 1) * self.row_steps - 1 - self.hidden
+        windows = np.searchsorted(self.rows.over(), np.arange(count), side="right") + 1
+        released = windows * self.row_steps - 1 - self.hidden
         images, row = np.divmod(np.arange(count) - slots, count)
         by_row = np.full(self.rows.size, NEVER)
         by_row[self.rows.kept] = released[row] + images * self.steps
@@ -226,7 +227,7 @@ class Walk:
         column, beat = np.divmod(inside - 1, self.pixel_beats)
         offsets = self.columns.kept[column] * self.pixel_beats + beat
         wait = int((offsets - np.arange(self.row_steps)).max()) + self.row_steps
-        gaps = (np.diff(self.rows.kept, prepend=-1) * beats).tolist()  # from one kept row's first beat to the next one's
+        gaps = (np.diff(self.rows.kept, prepend=-1) * beats).tolist()  # from kept row to kept row
         tail = (self.rows.size - 1 - int(self.rows.kept[-1])) * beats
 
         released: list[int] = []  # cycle of release, by kept row, from image to image
@@ -254,9 +255,9 @@ class Walk:
 def least_slots(walk: Walk, cycles: int) -> int:
     """The fewest row slots without which an image would take more than ``cycles``, or rows of windows would wait.
 
-    While a row of windows is read, the rows for the next one are written, all but the last, which is written while it is
-    read; that makes a difference where the reader of the windows is slower than the window. One slot more than a
-    window has rows lets the first step of a row follow the last one of the row before.
+    While a row of windows is read, the rows for the next one are written, all but the last, which is written while it
+    is read; that matters where the reader of the windows is slower than this kernel. One slot more than a window has
+    rows lets the first step of a row follow the last one of the row before.
     """
     rows = walk.rows
     count = len(rows.kept)

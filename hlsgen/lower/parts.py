@@ -69,8 +69,8 @@ class Parts:
             case MaxPool() as op:
                 height, width, channels = self.graph.tensors[op.output].shape
                 count = op.geometry.kernel[0] * op.geometry.kernel[1]
-                type = self.types[op.output]
-                return MaxPoolKernel(height * width, count, channels, folding.lanes, folding.taps, type)
+                element = self.types[op.output]
+                return MaxPoolKernel(height * width, count, channels, folding.lanes, folding.taps, element)
             case SumPool() as op:
                 height, width, channels = self.graph.tensors[op.output].shape
                 count = op.geometry.kernel[0] * op.geometry.kernel[1]

@@ -24,7 +24,7 @@ former never end if there is one, and the latter, which find most deadlocks soon
 SWEEPS = 24
 """Sweeps within which the slowest kernel's cycles count as a possible interval."""
 
-MANY = 60
+MANY = 100
 """Sweeps within which a period longer than the slowest kernel's counts as possible."""
 
 FINE = 500

@@ -23,8 +23,7 @@ def synthesise(job: dict[str, str | list[str]], result: Path) -> None:
     netlist = result.with_suffix(".netlist")
     design = yosys.Design()
     for command in (
-        "read_verilog -lib +/xilinx/cells_sim.v",  # the primitives that sources name themselves
-        f"read_slang --extern-modules --top {job['top']} {' '.join(job['sources'])}",
+        f"read_slang --top {job['top']} {' '.join(job['sources'])}",
         f"synth_xilinx -family {job['family']} -flatten -noiopad -noclkbuf",
         f"select {job['top']}",
         f"write_json -selected {netlist.name}",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.ops import Geometry
 from hlsgen.graph.types import BIPOLAR, INT8, IntArray, QuantType
+from hlsgen.kernels.base import RamStyle
 from hlsgen.kernels.window import Window
 from tests.kernels.harness import Mode, check, random_case
+from tests.kernels.rtl import check_rtl, predict
 
 SAME = (1, 1, 1, 1)
 GEOMETRIES: list[tuple[Frame, Geometry]] = [
@@ -113,6 +116,91 @@ def test_cpp_equals_golden(mode: Mode) -> None:
     check([random_case(kernel, seed=number) for number, kernel in enumerate(kernels)], mode)
 
 
+USUAL = [
+    Window((6, 8, 4), Geometry((3, 3), pads=SAME), 1, 2, 9, 1, INT8, memory=RamStyle.DISTRIBUTED),
+    Window((8, 6, 4), Geometry((3, 3), strides=(2, 2), pads=SAME), 1, 2, 9, 1, INT8),
+    Window((8, 6, 4), Geometry((3, 3), strides=(2, 2), pads=(0, 0, 1, 1)), 1, 1, 3, 4, INT8),
+    Window((7, 7, 2), Geometry((3, 3), strides=(2, 2), pads=SAME), 1, 1, 3, 1, INT8),  # two columns in a word
+    Window((7, 7, 2), Geometry((5, 5), pads=(2, 2, 2, 2)), 1, 1, 5, 1, INT8, memory=RamStyle.DISTRIBUTED),
+    Window((6, 6, 2), Geometry((2, 2), strides=(2, 2)), 1, 1, 4, 2, INT8),
+    Window((8, 8, 2), Geometry((1, 1), strides=(2, 2)), 0, 1, 1, 1, INT8),
+    Window((1, 12, 2), Geometry((1, 5), strides=(1, 2), pads=(0, 2, 0, 2)), 1, 1, 5, 1, INT8),
+    Window((12, 1, 2), Geometry((5, 1), strides=(2, 1), pads=(2, 0, 2, 0)), 1, 1, 5, 1, INT8),
+    Window((3, 2, 2), Geometry((3, 3), pads=SAME), 1, 1, 9, 1, INT8),
+]
+"""The geometries of common networks, on small frames: none of them may lose a cycle."""
+
+FEWER_ROWS = [
+    Window((6, 5, 4), Geometry((3, 3), pads=SAME), 1, 2, 9, 1, INT8, rows=3),
+    Window((7, 6, 4), Geometry((3, 3), strides=(2, 2), pads=SAME), 1, 2, 3, 1, INT8, rows=3),
+    Window((6, 5, 4), Geometry((3, 3)), 1, 2, 1, 2, INT8, rows=3),
+    Window((3, 2, 4), Geometry((5, 5), pads=(2, 2, 2, 2)), 1, 2, 25, 1, INT8, rows=3),
+]
+RTL = KERNELS[::4] + TYPES[:4] + [replace(KERNELS[0], rows=7)]
+
+
+def test_rtl_equals_golden() -> None:
+    check_rtl([random_case(kernel, images=3, seed=number) for number, kernel in enumerate(RTL)])
+
+
+def test_rtl_of_frames_back_to_back() -> None:
+    check_rtl([random_case(kernel, images=6, seed=number) for number, kernel in enumerate(USUAL)])
+
+
+def test_rtl_with_fewer_rows_is_slower_and_right() -> None:
+    check_rtl([random_case(kernel, images=2, seed=number) for number, kernel in enumerate(FEWER_ROWS)])
+    for kernel in FEWER_ROWS[:3]:
+        assert interval(kernel) > kernel.cycles == interval(replace(kernel, rows=0)), kernel
+
+
+@pytest.mark.slow
+def test_rtl_equals_golden_for_all_foldings() -> None:
+    for start in range(0, len(ALL), 30):
+        check_rtl([random_case(kernel, images=3, seed=start) for kernel in ALL[start : start + 30]])
+
+
+def interval(kernel: Window) -> int:
+    """Cycles from one image's last output beat to the next one's, at steady state."""
+    beats = kernel.outputs[0].beats
+    _, (handed,) = predict(kernel.timing(), [kernel.inputs[0].beats], 6)
+    return handed[-1] - handed[-1 - beats]
+
+
+def test_no_bubbles_between_rows_and_images() -> None:
+    for kernel in ALL + USUAL + RTL:
+        assert interval(kernel) == kernel.cycles, kernel
+    for kernel in USUAL:
+        assert kernel.cycles == max(kernel.inputs[0].beats, kernel.outputs[0].beats), kernel
+
+
+def test_rows_that_no_window_needs_are_left_out() -> None:
+    kernel = Window((9, 8, 4), Geometry((2, 2), strides=(3, 3)), 0, 1, 4, 1, INT8)
+    assert kernel.rows_held == 3
+    assert kernel.ram_shape == (3 * 8, 6 * 4)  # of eight columns, six
+
+
+def test_memory_of_a_residual_network_is_one_block_ram_per_layer() -> None:
+    shapes = [((32, 32, 16), 1), ((16, 16, 32), 1), ((16, 16, 32), 2), ((8, 8, 64), 1)]
+    for frame, stride in shapes:
+        kernel = Window(frame, Geometry((3, 3), strides=(stride, stride), pads=SAME), 0, 1, 9, 1, INT8)
+        assert kernel.ram_shape == (32, 512), kernel
+        assert kernel.delay_lines == [(24, frame[2])] * 2
+    assert Window((32, 32, 16), Geometry((3, 3), pads=SAME), 0, 1, 3, 1, INT8).ram_shape == (8, 4 * 512)
+    assert Window((8, 8, 4), Geometry((1, 1), strides=(2, 2)), 0, 1, 1, 1, INT8).ram_shape == (0, 0)
+
+
+def test_slots_of_odd_widths_are_padded_to_bytes_in_block_ram_only() -> None:
+    kernel = Window((4, 5, 6), Geometry((3, 3), pads=SAME), 0, 1, 9, 1, QuantType(3, True))
+    assert kernel.ram_shape[0] == 4 * 8
+    assert replace(kernel, memory=RamStyle.DISTRIBUTED).ram_shape[0] == 4 * 3
+
+
+def test_timing_of_a_large_frame_takes_milliseconds() -> None:
+    start = time.perf_counter()
+    Window((32, 32, 64), Geometry((3, 3), pads=SAME), 0, 1, 9, 1, INT8).timing()
+    assert time.perf_counter() - start < 0.5
+
+
 @pytest.mark.slow
 def test_cpp_equals_golden_for_all_foldings() -> None:
     check([random_case(kernel, seed=number) for number, kernel in enumerate(ALL)], Mode.NATIVE)
@@ -156,6 +244,8 @@ def test_reads_of_a_large_frame_take_milliseconds() -> None:
         ({"pad_value": 128}, "pad_value=128 is not a value of int8"),
         ({"frame": (2, 5, 4)}, "a frame (2, 5, 4) has no window"),
         ({"type": BIPOLAR, "pad_value": 0}, "pad_value=0 is not a value of bipolar"),
+        ({"rows": 2}, "rows=2 does not hold the 3 rows of a window"),
+        ({"geometry": Geometry((1, 1), strides=(9, 9), pads=(1, 1, 0, 0)), "taps": 1}, "lies on a frame (5, 5, 4)"),
     ],
 )
 def test_illegal_parameters_are_named(changes: dict[str, object], message: str) -> None:
