@@ -84,7 +84,8 @@ def build(
     max_utilization: Annotated[
         float | None,
         typer.Option(
-            "--max-utilization", help="Share of the board's resources to use, 0 to 1. Default: LUT and FF 0.8, rest 0.95."
+            "--max-utilization",
+            help="Share of the board's resources to use, 0 to 1. Default: 0.8 of LUT and FF, 0.95 of the rest.",
         ),
     ] = None,
     samples: Annotated[

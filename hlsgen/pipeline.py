@@ -190,7 +190,8 @@ def build(
     the board's own). ``plan``: a plan.yaml with the foldings; without one they are solved for: the fastest design that
     fits into ``max_utilization`` (0 to 1) of the board's resources, or with ``fps`` (images per second) the smallest
     that is as fast. ``samples``: images to verify with, besides made-up ones. ``verify``: by simulation of the C++, of
-    the SystemVerilog, or of both. ``synth``: "yosys" counts resources. ``first``: do this step and later ones again, taking the earlier ones from an unfinished
+    the SystemVerilog, or of both. ``synth``: "yosys" counts resources. ``first``: do this step and later ones
+    again, taking the earlier ones from an unfinished
     or finished build of the same inputs; ``last``: stop after this step and keep what is done for the next call.
 
     An existing build in ``output`` is replaced at the very end, so that it is never half of one. Raises a HlsgenError;
@@ -430,7 +431,7 @@ def _positive(value: float | None, option: str) -> float | None:
 
 def _share(value: float | None) -> float | None:
     if value is not None and not 0 < value <= 1:
-        raise OptionError(f"--max-utilization {value:g} is not a share of the device; give a number above 0, at most 1.")
+        raise OptionError(f"--max-utilization {value:g} is no share of the device; give a number above 0, at most 1.")
     return value
 
 

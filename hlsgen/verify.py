@@ -144,10 +144,10 @@ class References:
 
 
 def verify_references(graph: Graph, folder: Path, feeds: Mapping[str, Array], original: Path | None) -> References:
-    """Compare golden with ONNX Runtime's run of canonical.onnx in ``folder`` on ``feeds`` (the model's inputs, (N, ...)).
+    """Compare golden with ONNX Runtime's run of canonical.onnx in ``folder``.
 
-    ``original``: the user's model file, compared too; None if the network does not come from one. Raises
-    VerificationError with the first difference.
+    ``feeds``: the model's inputs, (N, ...). ``original``: the user's model file, compared too; None if the network does
+    not come from one. Raises VerificationError with the first difference.
     """
     canonical = canonical_check(graph, onnx.load(str(folder / "canonical.onnx")), feeds)
     for check in canonical.tensors:

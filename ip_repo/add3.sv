@@ -2,8 +2,8 @@
 //
 // Carry-save form: bit i of the numbers has the sum half[i] + 2 * majority[i], so the total is half + 2 * majority. The
 // LUT of bit i makes majority[i] on one output and half[i] ^ majority[i-1] on the other, for the carry chain.
-// Synthesis by Vivado makes exactly this of a sum of three numbers. Yosys takes two adders, so for its front end (slang)
-// the primitives are named. Purely combinational.
+// Vivado is expected to make this of a sum of three numbers by itself. Yosys takes two adders, so for its front end
+// (slang) the primitives are named. Purely combinational.
 `default_nettype none
 
 `ifdef SYNTHESIS

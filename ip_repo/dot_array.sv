@@ -1,7 +1,7 @@
 // Arithmetic of matvec and depthwise: PE dot products of SIMD elements a step, accumulated over INPUT_FOLD steps, with
 // the weights on chip. Follows hlsgen_replay, whose elements `x` come in the cycle after their step.
 //
-//   result[p] = start[p] + sum over the steps from `first` to `last` of sum over s of x[s] * w[p][s]     (mod 2^ACC_BITS)
+//   result[p] = start[p] + sum over the steps from `first` to `last` of sum over s of x[s] * w[p][s]   (mod 2^ACC_BITS)
 //
 // MAC:      0 LUT (hlsgen_dot_lut), 1 DSP (hlsgen_dot_dsp), 2 two products per DSP (hlsgen_dot_dsp2), 3 agreements of
 //           bipolar operands (hlsgen_dot_xnor). Agreements count twice, and so do the sums of 0 when the elements are
@@ -75,8 +75,9 @@ module hlsgen_dot_array #(
       : 3 + tree_levels(SIMD);
   localparam int LATENCY = DOT_LATENCY + 3;
 
-  // Products are unsigned in here, those of LUTs below 2^(INPUT_BITS+1) * (1 + 4 + ... + 4^(DIGITS-1)) (hlsgen_lut_chain),
-  // hence below 2^(INPUT_BITS + 2 * DIGITS). n terms below 2^b have a sum below n * 2^b. Bits from ACC_BITS on do not count.
+  // Products are unsigned in here, those of LUTs below 2^(INPUT_BITS+1) * (1 + 4 + ... + 4^(DIGITS-1)), see
+  // hlsgen_lut_chain, hence below 2^(INPUT_BITS + 2 * DIGITS). n terms below 2^b have a sum below n * 2^b. Bits from
+  // ACC_BITS on do not count.
   localparam int FULL_BITS = MAC == XNOR ? $clog2(SIMD + 1)
       : (MAC == LUT ? INPUT_BITS + 2 * DIGITS : PRODUCT_BITS) + $clog2(SIMD);
   localparam int SUM_BITS = FULL_BITS < ACC_BITS ? FULL_BITS : ACC_BITS;
@@ -235,8 +236,8 @@ module hlsgen_dot_array #(
 
   // -- output ---------------------------------------------------------------------------------------------------------
 
-  // A place is taken from an output beat's first step until the cycle after its handover, INPUT_FOLD + LATENCY cycles at
-  // least, and every INPUT_FOLD cycles another one is.
+  // A place is taken from an output beat's first step until the cycle after its handover, for INPUT_FOLD + LATENCY
+  // cycles at least, and every INPUT_FOLD cycles another one is.
   localparam int PLACES = 1 + (LATENCY + INPUT_FOLD - 1) / INPUT_FOLD;
   wire logic claim = step && first;
 

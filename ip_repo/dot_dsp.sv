@@ -20,7 +20,8 @@ module hlsgen_dot_dsp #(
 );
   localparam int FULL_BITS = INPUT_BITS + WEIGHT_BITS;  // of a signed product
   if (PRODUCT_BITS > FULL_BITS || FULL_BITS > 64) begin : check
-    $error("hlsgen_dot_dsp: products of %0d x %0d bits do not fit %0d (at most 64)", INPUT_BITS, WEIGHT_BITS, PRODUCT_BITS);
+    $error("hlsgen_dot_dsp: products of %0d x %0d bits do not fit %0d (at most 64)",
+           INPUT_BITS, WEIGHT_BITS, PRODUCT_BITS);
   end
 
   logic [SIMD*PRODUCT_BITS-1:0] products;

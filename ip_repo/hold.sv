@@ -1,7 +1,7 @@
-// Output of a slow free-running pipeline: hlsgen_queue with two places, of which the pipeline's own last register is one.
+// Output of a slow free-running pipeline: hlsgen_queue with two places, one of them the pipeline's own last register.
 //
-// Same rules as hlsgen_queue: `claim` in the cycle in which a beat is started, only while `room` is high; `push` when it
-// arrives. `push_data` must then stay until the next claimed beat can have come down the pipeline, which takes two
+// Same rules as hlsgen_queue: `claim` in the cycle in which a beat is started, only while `room` is high; `push` when
+// it arrives. `push_data` must then stay until the next claimed beat can have come down the pipeline, which takes two
 // cycles at least: there are never more than two claimed beats, so the first has left the register behind this one
 // before a third is started. A beat pushed in cycle t is offered in cycle t + 1 at the earliest.
 `default_nettype none

@@ -2,9 +2,9 @@
 // comes out complemented.
 //
 // A weight is a sum of digits -2..2 times powers of 4 (Booth), a digit's product one of 0, x, 2x, -x, -2x. Each bit of
-// one is a function of two bits of x and three of w, and together with the running sum's bit that is one LUT in front of
-// the carry chain: a row of INPUT_BITS + 1 LUTs makes the product and adds it. Per digit, lowest first, the products of
-// all elements are added in one cycle, and then the sum's two lowest bits are final and leave the chain.
+// one is a function of two bits of x and three of w, and together with the running sum's bit that is one LUT in front
+// of the carry chain: a row of INPUT_BITS + 1 LUTs makes the product and adds it. Per digit, lowest first, the products
+// of all elements are added in one cycle, and then the sum's two lowest bits are final and leave the chain.
 // A bipolar weight is a single digit, +1 or -1, and its row has INPUT_BITS LUTs.
 //
 // Offsets:  -x is made as ~x = -x - 1, and 2^INPUT_BITS (bipolar weights: 2^(INPUT_BITS-1)) is added to each digit's
@@ -34,8 +34,8 @@ module hlsgen_lut_chain #(
 
   localparam int PRODUCT_BITS = WEIGHT_BIPOLAR != 0 ? INPUT_BITS : INPUT_BITS + 1;  // of a digit's product, unsigned
 
-  // The chain's largest value before row `row` of digit `digit`: so many products, and a quarter of what the digit below
-  // has left.
+  // The chain's largest value before row `row` of digit `digit`: so many products, and a quarter of what the digit
+  // below has left.
   function automatic longint largest(int digit, int row);
     longint value;
     value = 0;

@@ -2,8 +2,8 @@
 //
 // Beats in:  per pixel and group INPUT_FOLD beats of SIMD elements.
 // Beats out: per pixel and group OUTPUT_FOLD beats of PE accumulators.
-// Cycles:    GROUPS * OUTPUT_FOLD * INPUT_FOLD per pixel, without a gap between pixels or images. With OUTPUT_FOLD > 1 a
-//            ring of two vectors takes beats while others are replayed.
+// Cycles:    GROUPS * OUTPUT_FOLD * INPUT_FOLD per pixel, without a gap between pixels or images. With OUTPUT_FOLD > 1
+//            a ring of two vectors takes beats while others are replayed.
 // Latency:   hlsgen_replay's from an input beat to its step, hlsgen_dot_array's from a step to the output beat.
 // Memories:  weights, one word per (group, output fold, input fold), and start, one per (group, output fold), both as
 //            hlsgen_dot_array says; MAC, PRODUCT_BITS and OFFSET too are explained there.

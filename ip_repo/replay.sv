@@ -2,7 +2,7 @@
 //
 // Order:     for every vector, for every output beat, for every input beat: one step. `first` and `last` mark the
 //            first and the last input beat of an output beat.
-// Cycles:    one step per cycle; loading the next vector and replaying this one overlap, so vectors follow without a gap.
+// Cycles:    one step per cycle; the next vector is loaded while this one is replayed, so there is no gap between them.
 // Waiting:   the first step of an output beat needs `room` for it (hlsgen_queue, hlsgen_hold), any step its beat.
 // Latency:   `step`, `first` and `last` are up in the cycle of the step, `x` is the step's beat in the cycle after.
 //            With OUTPUT_FOLD > 1 a step comes at least one cycle after its beat's acceptance, and a place is free
@@ -26,7 +26,8 @@ module hlsgen_replay #(
     output logic [WIDTH-1:0]      x
 );
   if (WIDTH < 1 || INPUT_FOLD < 1 || OUTPUT_FOLD < 1) begin : check
-    $error("hlsgen_replay: WIDTH=%0d, INPUT_FOLD=%0d, OUTPUT_FOLD=%0d must be positive", WIDTH, INPUT_FOLD, OUTPUT_FOLD);
+    $error("hlsgen_replay: WIDTH=%0d, INPUT_FOLD=%0d, OUTPUT_FOLD=%0d must be positive",
+           WIDTH, INPUT_FOLD, OUTPUT_FOLD);
   end
 
   localparam int FOLD_BITS = INPUT_FOLD > 1 ? $clog2(INPUT_FOLD) : 1;  // counts 0..INPUT_FOLD-1

@@ -35,8 +35,8 @@ module hlsgen_requant #(
     parameter int EXTRA = 0,
     parameter int LEFT_MOST = 0,
     parameter int CLIP = 0,
-    parameter longint OPERAND_LO = 0,
-    parameter longint OPERAND_HI = 0,
+    parameter OPERAND_LO = 0,
+    parameter OPERAND_HI = 0,
     parameter int OPERAND_BITS = 8,
     // the product: METHOD 0 DSP blocks in PARTS, 1 adders in LUTs, 2 tables in LUTs that hold factor and add, too
     parameter int METHOD = 0,

@@ -13,8 +13,8 @@ module hlsgen_requant_operand #(
     parameter int LEFT_MOST = 0,
     parameter int LEFT_BITS = 1,
     parameter int CLIP = 0,
-    parameter longint OPERAND_LO = 0,
-    parameter longint OPERAND_HI = 0,
+    parameter OPERAND_LO = 0,
+    parameter OPERAND_HI = 0,
     parameter int OPERAND_BITS = 20  // signed
 ) (
     input  wire logic                            clk,
@@ -73,6 +73,7 @@ module hlsgen_requant_operand #(
     localparam logic signed [SHIFTED_BITS-1:0] HI = SHIFTED_BITS'(OPERAND_HI);
     wire logic signed [SHIFTED_BITS-1:0] clipped = shifted < LO ? LO : shifted > HI ? HI : shifted;
     always_ff @(posedge clk) operand <= OPERAND_BITS'(clipped);
+    wire logic unused = &{1'b0, clipped};
   end else begin : no_clip
     assign operand = OPERAND_BITS'(shifted);
   end

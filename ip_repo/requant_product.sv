@@ -54,6 +54,7 @@ module hlsgen_requant_product #(
       low <= part_sum[PART-1:0];
     end
     assign sum = {part_sum[UPPER_BITS-1:0], low};
+    wire logic unused = &{1'b0, multiplied};
   end else if (PARTS == 1) begin : single
     logic signed [PRODUCT_BITS-1:0] multiplied;
     logic signed [ADD_BITS-1:0] add_1;
@@ -63,7 +64,7 @@ module hlsgen_requant_product #(
       add_1 <= add;
       sum <= SUM_BITS'(multiplied) + SUM_BITS'(add_1);
     end
-    wire logic unused = first;
+    wire logic unused = &{1'b0, first, multiplied};
   end else begin : cascade
     for (genvar i = 0; i < PARTS; i++) begin : part
       localparam int HERE_BITS = SUM_BITS - PART * i;       // of sum_i
@@ -90,6 +91,7 @@ module hlsgen_requant_product #(
         multiplied <= PRODUCT_BITS'(x_here) * PRODUCT_BITS'(factor_here);
         part_sum <= HERE_BITS'(multiplied) + addend;
       end
+      wire logic unused = &{1'b0, multiplied};
       hlsgen_requant_delay #(
           .WIDTH(LOW),
           .DELAY(PARTS - 1 - i)

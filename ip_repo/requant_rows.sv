@@ -59,7 +59,7 @@ module hlsgen_requant_rows #(
         end else begin : whole
           assign between[r+1] = total[ROW_BITS:1];
         end
-        wire logic unused = total[0];
+        wire logic unused = &{1'b0, total[0], chosen};
       end else begin : none
         assign between[r+1] = between[r];
       end
@@ -68,6 +68,7 @@ module hlsgen_requant_rows #(
     wire logic unused = &{1'b0, digits};
   end
   assign sum = stage[STAGES-1].sum_out;
+  wire logic unused = &{1'b0, add};  // its bits above SUM_BITS, if there are any
 endmodule
 
 `default_nettype wire

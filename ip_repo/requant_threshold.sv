@@ -51,7 +51,7 @@ module hlsgen_requant_threshold #(
     $error("hlsgen_requant_threshold: LEVELS=%0d is not 1 to 16", LEVELS);
   end
 
-  localparam int SHALLOW = 128;
+  localparam int SHALLOW = 64;
   localparam int TILES = LEVEL_TILES > VALUE_TILES ? LEVEL_TILES : VALUE_TILES;
   localparam int TILE_BITS = TILES > 1 ? $clog2(TILES) : 1;
 

@@ -93,12 +93,14 @@ def calibrate(
         text = json.dumps({name: dict(sorted(table[name].items())) for name in sorted(table)}, indent=1)
         resources.TABLE.write_text(text + "\n", encoding="utf-8")
         resources.coefficients.cache_clear()
-    for name, rows in (("fitted", measured), ("held out", checked)):
-        if rows:
-            lut, ff = errors(rows, family, "lut"), errors(rows, family, "ff")
-            wrong = [case for case, use in rows if exact(case, family) != (use.dsp, use.ramb18, use.ramb36, use.lutram)]
+    for name, pairs in (("fitted", measured), ("held out", checked)):
+        if pairs:
+            lut, ff = errors(pairs, family, "lut"), errors(pairs, family, "ff")
+            wrong = [
+                case for case, use in pairs if exact(case, family) != (use.dsp, use.ramb18, use.ramb36, use.lutram)
+            ]
             print(
-                f"{kind:10} {family.value:5} {name:9} {len(rows):3}  LUT {np.median(lut):5.1%} {max(lut):6.1%}"
+                f"{kind:10} {family.value:5} {name:9} {len(pairs):3}  LUT {np.median(lut):5.1%} {max(lut):6.1%}"
                 f"  FF {np.median(ff):5.1%} {max(ff):6.1%}  DSP, RAM, LUTRAM wrong {len(wrong)}",
                 flush=True,
             )

@@ -109,7 +109,7 @@ def test_begun_work_is_recognized_before_its_first_step_is_done(tmp_path: Path) 
     workspace.begin()
     (workspace.path / "half.txt").write_text("kil")
     workspace.close()
-    assert Workspace.open(tmp_path / "out", list("a").done) == []
+    assert list(Workspace.open(tmp_path / "out", "a").done) == []
     Workspace.open(tmp_path / "out", "b")
 
 
@@ -131,7 +131,7 @@ def test_two_builds_do_not_share_a_folder(tmp_path: Path, fingerprint: str) -> N
     with pytest.raises(FolderError, match="Another build is at work"):
         late.begin()
     at_work.close()
-    assert Workspace.open(tmp_path / "out", list("a").done) == ["import"]
+    assert list(Workspace.open(tmp_path / "out", "a").done) == ["import"]
 
 
 def test_a_replacement_under_way_is_not_undone(tmp_path: Path) -> None:

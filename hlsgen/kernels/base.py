@@ -96,8 +96,8 @@ class OutputTiming:
     """How the beats of one output stream follow from the steps.
 
     ``emits``: per beat, the step that computes it; non-decreasing. ``latency``: cycles from that step's issue to the
-    beat's first offer (valid). ``queue``: beats that may be under way, from claim to handover. ``claims``: per beat, the
-    step that cannot issue without a place for it (default: ``emits``).
+    beat's first offer (valid). ``queue``: beats that may be under way, from claim to handover. ``claims``: per beat,
+    the step that cannot issue without a place for it (default: ``emits``).
     """
 
     emits: Counts

@@ -133,7 +133,7 @@ class Window(Kernel):
 
     @cached_property
     def _walk(self) -> Walk:
-        """The simplest walk of those with the fewest cycles."""
+        """The simplest walk of those with the fewest cycles; with too few rows, rows of windows do not overlap."""
         rows, columns = self._axes
         tiles = self.pixel_beats // self.groups
         walks = (
@@ -142,7 +142,11 @@ class Window(Kernel):
             for overlap in (False, True)
         )
         beats = max(self.inputs[0].beats, self.outputs[0].beats)
-        return min((walk for walk in walks if walk.legal), key=lambda walk: max(beats, walk.steps))
+        legal = [walk for walk in walks if walk.legal]
+        best = min(legal, key=lambda walk: max(beats, walk.steps))
+        if not 0 < self.rows < least_slots(best, max(beats, best.steps)):
+            return best
+        return min((walk for walk in legal if not walk.overlap), key=lambda walk: max(beats, walk.steps))
 
     @property
     def rows_held(self) -> int:
@@ -309,7 +313,7 @@ class Window(Kernel):
         claims = np.maximum(emits[beats] + images * walk.steps + HELD, 0)
         return Timing(
             walk.steps,
-            (InputTiming(walk.needs(), walk.frees(self.rows_held), delay=1, release=1),),
+            (InputTiming(walk.needs(self.rows_held), walk.frees(self.rows_held), delay=1, release=1),),
             (OutputTiming(emits, HELD, HELD + 1, claims),),
         )
 

@@ -168,8 +168,13 @@ class Walk:
         steps = pixels[:, :, None] * self.window_steps + np.arange(self.window_steps)
         return np.asarray(steps.ravel() - self.hidden)
 
-    def needs(self) -> Counts:
-        """Per step, how many of the frame's beats must have been accepted."""
+    def needs(self, slots: int) -> Counts:
+        """Per step, how many of the frame's beats must have been accepted; there are so many row ``slots``.
+
+        Where images overlap, the hidden steps are not among them. They come in time if the next image does, and if it
+        comes later than they do, they are taken again while its beats arrive; only in between may they delay the first
+        step by some cycles that are not told here.
+        """
         reach = np.asarray(self.rows.reach(np.arange(self.rows.windows)))
         before = np.append(0, reach[:-1])
         inside = self._needs_of_the_last_row()
@@ -178,9 +183,9 @@ class Walk:
         needs = self._of_frame(kept)
         if self.hidden:
             first = int(needs[0]) + self.hidden  # a step takes a cycle, so they cannot be over earlier
-            row_end = int(self._of_frame(np.array([reach[0] * self.row_beats]))[0])
+            stored = min(slots, len(self.rows.kept)) * self.row_beats
             needs = np.append(needs[self.hidden :], np.full(self.hidden, needs[-1]))
-            needs = np.maximum(needs, min(first, row_end))
+            needs = np.maximum(needs, min(first, int(self._of_frame(np.array([stored]))[0])))
         return needs
 
     def _needs_of_the_last_row(self) -> Counts:

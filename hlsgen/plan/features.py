@@ -38,6 +38,7 @@ from hlsgen.plan.primitives import (
     block_banks,
     block_ram,
     interpolate,
+    lookup_luts,
     lut_ram,
     rom_luts,
     shift_register,
@@ -219,12 +220,12 @@ def _dot_array(
     sum_bits = min(term_bits + bits_for(simd) + 1, acc_bits)
     if mac is Mac.DSP2:
         features.take(Use(dsp=pe // 2 * simd))
-        features.add("dsp registers", lut=pe // 2 * simd * 32, ff=pe // 2 * simd * 32)
+        _dsp_registers(features, pe // 2 * simd * 32, family)
         _adder_tree(features, pe, simd, product_bits, sum_bits)
     elif mac is Mac.DSP:
         operand = 2 if kernel.input_type.bipolar else input_bits + (not kernel.input_type.signed)
         features.take(Use(dsp=pe * simd * dsps(operand, weight_bits)))
-        features.add("dsp registers", lut=pe * simd * product_bits, ff=pe * simd * product_bits)
+        _dsp_registers(features, pe * simd * product_bits, family)
         _adder_tree(features, pe, simd, product_bits, sum_bits)
     elif mac is Mac.LUT:
         _lut_chains(features, kernel, simd, sum_bits)
@@ -254,6 +255,12 @@ def _dot_array(
         _hold(features, pe * acc_bits)
     else:
         queue(features, pe * acc_bits, array.places, family)
+
+
+def _dsp_registers(features: Features, bits: int, family: Family) -> None:
+    """Registers and adders of ``bits`` at the multipliers' outputs: Yosys moves them into a DSP48E1, not a DSP48E2."""
+    if family is Family.ZYNQ_ULTRASCALE:
+        features.add("dsp registers", lut=bits, ff=bits)
 
 
 def dsps(a: int, b: int) -> int:
@@ -664,8 +671,11 @@ def _table(kernel: Table, family: Family) -> Features:
     p = _Parameters(kernel)
     features = Features(f"table.{kernel.memory.value}")
     lanes, rows = kernel.lanes, p["TILES"] << p["INDEX_BITS"]
-    for _ in range(lanes):
-        rom(features, "value", p["OUTPUT_BITS"], rows, kernel.memory)
+    if kernel.memory is RamStyle.BLOCK:
+        for _ in range(lanes):
+            rom(features, "value", p["OUTPUT_BITS"], rows, kernel.memory)
+    else:
+        features.add("lookups", lut=lanes * p["OUTPUT_BITS"] * lookup_luts(rows), ff=lanes * p["OUTPUT_BITS"])
     counter(features, p["TILES"], "tile counter")
     features.add("looked up", ff=1)
     queue(features, lanes * kernel.output_type.bits, 3, family)
@@ -682,8 +692,7 @@ def _add(kernel: Add, family: Family) -> Features:
     if method == "tables":
         _tables(features, lanes, p["A_BITS"] + p["B_BITS"], p["FIRST"], total)
     elif not linear:
-        for _ in range(lanes):
-            rom(features, "term", p["TERM_BITS"], 1 << p["B_BITS"], RamStyle.DISTRIBUTED)
+        features.add("lookups", lut=lanes * p["TERM_BITS"] * lookup_luts(1 << p["B_BITS"]), ff=lanes * p["TERM_BITS"])
         _product(features, p, p["A_X_BITS"], bits[0], p["TERM_BITS"], p["A_PARTS"], False)
     else:
         if method == "dsp":

@@ -40,10 +40,11 @@ class Planned:
         inner = [s for s in self.design.streams.values() if s.name not in (self.design.input, self.design.output)]
         depths = rtl_depths(self.design)
         bits = sum(depths[stream.name] * stream.spec.width for stream in inner if depths[stream.name] > 2)
-        optimal = "" if self.folded is None or self.folded.optimal else f" (at most {self.folded.gap:.1%} above the least)"
+        gap = 0.0 if self.folded is None else self.folded.gap
+        rate = self.clock_mhz * 1e6 / timing.interval_cycles
         return [
-            f"{timing.interval_cycles:,} cycles per image{optimal}, {self.clock_mhz * 1e6 / timing.interval_cycles:,.0f} "
-            f"images/s at {self.clock_mhz:g} MHz; latency {timing.latency_cycles:,} cycles; "
+            f"{timing.interval_cycles:,} cycles per image"
+            f"{f' (at most {gap:.1%} above the least)' if gap else ''}, {rate:,.0f} images/s at {self.clock_mhz:g} MHz; latency {timing.latency_cycles:,} cycles; "
             f"slowest kernel {timing.bottleneck}",
             f"{use.lut:,} LUT ({use.lutram:,} of them memory), {use.ff:,} FF, {use.dsp} DSP, "
             f"{use.ramb36 + use.ramb18 / 2:g} BRAM36{f', {use.uram} URAM' if use.uram else ''} predicted; "

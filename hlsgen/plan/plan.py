@@ -175,15 +175,15 @@ def save(plan: Plan, path: Path) -> None:
 
 
 def apply_depths(plan: Plan, design: Design, smallest_depths: Mapping[str, int]) -> None:
-    """Set the streams' depths to the plan's; where it has none they stay, ``smallest_depths`` (of ``size_fifos``) at least.
+    """Set the streams' depths to the plan's; where it has none they stay, but ``smallest_depths`` at least.
 
     Raises PlanError for a stream that the design does not have, and for a depth that would deadlock the C++.
     """
     for name in (*plan.streams, *plan.rtl_streams):
         if name not in smallest_depths:
             raise PlanError(
-                f"The plan has a stream {_quote(name)} that the design does not have; it may stem from another folding. "
-                "Delete the sections streams and rtl_streams to have the depths computed."
+                f"The plan has a stream {_quote(name)} that the design does not have; it may stem from another "
+                "folding. Delete the sections streams and rtl_streams to have the depths computed."
             )
     for name, least in smallest_depths.items():
         stream = design.streams[name]

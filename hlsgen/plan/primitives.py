@@ -102,6 +102,15 @@ def rom_luts(words: int) -> float:
     return interpolate(words, ROM_LUTS)
 
 
+def lookup_luts(words: int) -> float:
+    """LUTs per bit of a ROM that is addressed by data: with MUXF7 and MUXF8, a LUT6 for each 64 words up to 256.
+
+    It is those addressed by counters that Yosys makes larger (``rom_luts``).
+    """
+    sixties = -(-words // 64)
+    return sixties + (-(-sixties // 4) - 1) / 3 if sixties > 4 else float(sixties)
+
+
 def interpolate(x: int, points: tuple[tuple[int, float], ...]) -> float:
     """The piecewise linear function through ``points``, constant outside."""
     return float(np.interp(x, [at for at, _ in points], [value for _, value in points]))

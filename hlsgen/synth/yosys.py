@@ -19,8 +19,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hlsgen.board import Family
 from hlsgen.emit.rtl import memory_text
@@ -29,7 +30,7 @@ from hlsgen.files import write_text
 from hlsgen.kernels.base import Kernel
 from hlsgen.kernels.fifo import Fifo
 from hlsgen.lower.design import Design, Instance
-from hlsgen.plan.resources import Use
+from hlsgen.plan.primitives import Use
 from hlsgen.synth import netlist
 from hlsgen.synth.paths import Path as TimingPath
 from hlsgen.synth.wrapper import TOP, fifo_top, kernel_top, library, needed, sources
@@ -59,6 +60,21 @@ class Report:
     accelerator: Synthesis
     kernels: dict[str, Synthesis]
 
+    def lines(self) -> list[str]:
+        """The result for people."""
+        use, path = self.accelerator.use, self.accelerator.path
+        lines = [
+            f"Yosys: {use.lut:,} LUT ({use.lutram:,} of them memory), {use.ff:,} FF, {use.dsp:,} DSP, "
+            f"{use.ramb36 + use.ramb18 / 2:g} BRAM36" + (f", {use.uram} URAM" if use.uram else "")
+        ]
+        if path is not None:
+            lines.append(f"longest path: {path.ns:.1f} ns, estimated before placement, {path.start} to {path.end}")
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest: the accelerator's ``resources`` and longest path, and those of every kernel by itself."""
+        return {**_summary(self.accelerator), "kernels": {name: _summary(part) for name, part in self.kernels.items()}}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -78,6 +94,12 @@ class Job:
             digest.update(f"{len(part)}:".encode())
             digest.update(part.encode())
         return digest.hexdigest()
+
+
+def _summary(result: Synthesis) -> dict[str, Any]:
+    path = result.path
+    longest = {} if path is None else {"longest_path": {"ns": path.ns, "start": path.start, "end": path.end}}
+    return {"resources": asdict(result.use), **longest}
 
 
 def version() -> str:

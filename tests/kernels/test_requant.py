@@ -207,8 +207,9 @@ def rtl_cases(unit: str) -> list[Case]:
                 *(as_built(case, 1 + number % 2, Mac.LUT) for number, case in enumerate(cases[1::6])),
             ]
         case _:
-            # inputs of more bits, most of them beyond the clamp: products at the tie window's edges come in two parts
-            wide = dataclasses.replace(cases[-1].kernel.unit, domain=(-(1 << 21), (1 << 21) - 1))  # type: ignore[attr-defined]
+            # inputs of more bits: the products at the tie window's edges come in two parts
+            reach = -(1 << 21), (1 << 21) - 1
+            wide = dataclasses.replace(cases[-1].kernel.unit, domain=reach, operand=reach, binades=15)  # type: ignore[attr-defined]
             two_parts = Case(dataclasses.replace(cases[-1].kernel, unit=wide, passes=2), cases[-1].inputs)  # type: ignore[type-var]
             return [
                 *(cases[1], *cases[4:], two_parts),

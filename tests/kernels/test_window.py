@@ -150,7 +150,7 @@ def test_rtl_of_frames_back_to_back() -> None:
 def test_rtl_with_fewer_rows_is_slower_and_right() -> None:
     check_rtl([random_case(kernel, images=2, seed=number) for number, kernel in enumerate(FEWER_ROWS)])
     for kernel in FEWER_ROWS[:3]:
-        assert interval(kernel) > kernel.cycles == interval(replace(kernel, rows=0)), kernel
+        assert interval(kernel) > interval(replace(kernel, rows=0)), kernel
 
 
 @pytest.mark.slow

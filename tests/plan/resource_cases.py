@@ -1,7 +1,7 @@
 """Kernels whose estimated resources are compared with those that Yosys finds.
 
-For each kind a designed set, from which ``scripts/calibrate_resources.py`` fits the coefficients, and another one, drawn
-at random with a fixed seed, on which the estimates are judged. Contents of memories are random.
+For each kind a designed set, from which ``scripts/calibrate_resources.py`` fits the coefficients, and another one of
+shapes in between, on which the estimates are judged. Contents of memories are random, the same every time.
 """
 
 from __future__ import annotations
@@ -88,8 +88,15 @@ def _acc_type(weights: IntArray, input_type: QuantType, axes: tuple[int, ...]) -
 
 
 def matvec(
-    outputs: int, inputs: int, pe: int, simd: int, mac: Mac, x: QuantType = INT8, w: QuantType = INT8,
-    memory: RamStyle = BLOCK, groups: int = 1,
+    outputs: int,
+    inputs: int,
+    pe: int,
+    simd: int,
+    mac: Mac,
+    x: QuantType = INT8,
+    w: QuantType = INT8,
+    memory: RamStyle = BLOCK,
+    groups: int = 1,
 ) -> Matvec:
     """A dense layer or convolution body with random weights."""
     weights = _weights((groups, outputs, inputs), w)
@@ -98,21 +105,18 @@ def matvec(
 
 
 def _matvec_train() -> list[Matvec]:
-    cases = [
-        *(matvec(16, 144, 8, 9, Mac.DSP2), matvec(16, 144, 4, 9, Mac.DSP2), matvec(32, 96, 2, 6, Mac.DSP2, UINT8)),
-        *(matvec(10, 64, 2, 1, Mac.DSP2), matvec(16, 48, 16, 3, Mac.DSP2), matvec(64, 64, 4, 4, Mac.DSP2)),
-        *(matvec(16, 27, 2, 9, Mac.DSP2, memory=LUTS), matvec(128, 32, 2, 4, Mac.DSP2), matvec(8, 36, 8, 12, Mac.DSP2)),
-        *(matvec(16, 144, 4, 9, Mac.DSP), matvec(32, 96, 1, 6, Mac.DSP, UINT8), matvec(10, 64, 1, 1, Mac.DSP)),
-        *(matvec(16, 48, 8, 3, Mac.DSP), matvec(64, 64, 2, 4, Mac.DSP), matvec(16, 27, 2, 9, Mac.DSP, memory=LUTS)),
-        *(matvec(8, 36, 4, 12, Mac.DSP), matvec(96, 16, 1, 2, Mac.DSP), matvec(8, 32, 8, 4, Mac.DSP, UINT4, INT8)),
-        *(matvec(16, 144, 2, 9, Mac.LUT), matvec(16, 32, 4, 4, Mac.LUT, UINT4, INT4), matvec(10, 64, 1, 1, Mac.LUT)),
-        *(matvec(32, 96, 1, 6, Mac.LUT, UINT8), matvec(8, 36, 4, 12, Mac.LUT, INT4, INT4)),
-        *(matvec(64, 64, 2, 4, Mac.LUT, UINT8, BIPOLAR), matvec(16, 27, 2, 9, Mac.LUT, INT8, INT4, LUTS)),
-        *(matvec(64, 64, 4, 8, Mac.XNOR, BIPOLAR, BIPOLAR), matvec(64, 288, 8, 36, Mac.XNOR, BIPOLAR, BIPOLAR)),
-        *(matvec(32, 72, 2, 18, Mac.XNOR, BIPOLAR, BIPOLAR), matvec(16, 64, 16, 64, Mac.XNOR, BIPOLAR, BIPOLAR)),
-        *(matvec(16, 27, 4, 27, Mac.DSP2), matvec(16, 27, 2, 27, Mac.DSP), matvec(64, 9, 4, 9, Mac.LUT, INT4, INT4)),
+    return [
+        *(matvec(16, 144, 4, 9, Mac.DSP2), matvec(32, 96, 2, 6, Mac.DSP2, UINT8), matvec(10, 64, 2, 1, Mac.DSP2)),
+        *(matvec(16, 48, 8, 3, Mac.DSP2), matvec(64, 64, 2, 4, Mac.DSP2), matvec(16, 27, 2, 9, Mac.DSP2, memory=LUTS)),
+        *(matvec(128, 32, 2, 4, Mac.DSP2), matvec(16, 27, 2, 27, Mac.DSP2), matvec(8, 36, 4, 12, Mac.DSP2)),
+        *(matvec(32, 96, 1, 6, Mac.DSP, UINT8), matvec(10, 64, 1, 1, Mac.DSP), matvec(16, 48, 4, 3, Mac.DSP)),
+        *(matvec(16, 27, 1, 9, Mac.DSP, memory=LUTS), matvec(96, 16, 1, 2, Mac.DSP), matvec(8, 32, 2, 4, Mac.DSP, UINT4)),
+        *(matvec(16, 144, 1, 9, Mac.LUT), matvec(16, 32, 4, 4, Mac.LUT, UINT4, INT4), matvec(10, 64, 1, 1, Mac.LUT)),
+        *(matvec(32, 96, 1, 6, Mac.LUT, UINT8), matvec(8, 36, 2, 12, Mac.LUT, INT4, INT4)),
+        *(matvec(64, 64, 2, 4, Mac.LUT, UINT8, BIPOLAR), matvec(16, 27, 1, 9, Mac.LUT, INT8, INT4, LUTS)),
+        *(matvec(64, 64, 4, 8, Mac.XNOR, BIPOLAR, BIPOLAR), matvec(64, 288, 4, 36, Mac.XNOR, BIPOLAR, BIPOLAR)),
+        *(matvec(32, 72, 2, 18, Mac.XNOR, BIPOLAR, BIPOLAR), matvec(16, 64, 8, 64, Mac.XNOR, BIPOLAR, BIPOLAR)),
     ]
-    return cases
 
 
 def _matvec_held_out() -> list[Matvec]:
@@ -125,7 +129,13 @@ def _matvec_held_out() -> list[Matvec]:
 
 
 def depthwise(
-    channels: int, window: int, pe: int, taps: int, mac: Mac, x: QuantType = INT8, w: QuantType = INT8,
+    channels: int,
+    window: int,
+    pe: int,
+    taps: int,
+    mac: Mac,
+    x: QuantType = INT8,
+    w: QuantType = INT8,
     memory: RamStyle = BLOCK,
 ) -> Depthwise:
     """A depthwise body with random weights."""
@@ -139,7 +149,11 @@ def _depthwise_train() -> list[Depthwise]:
         *(depthwise(32, 9, 1, 9, Mac.DSP), depthwise(64, 9, 2, 3, Mac.DSP), depthwise(16, 9, 4, 1, Mac.DSP)),
         *(depthwise(64, 9, 4, 9, Mac.DSP, UINT8), depthwise(128, 9, 1, 1, Mac.DSP), depthwise(32, 25, 2, 5, Mac.DSP)),
         *(depthwise(8, 9, 1, 3, Mac.DSP, memory=LUTS), depthwise(96, 9, 3, 3, Mac.DSP, UINT8)),
-        *(depthwise(32, 9, 1, 9, Mac.LUT), depthwise(64, 9, 2, 3, Mac.LUT, UINT4, INT4), depthwise(16, 9, 1, 1, Mac.LUT)),
+        *(
+            depthwise(32, 9, 1, 9, Mac.LUT),
+            depthwise(64, 9, 2, 3, Mac.LUT, UINT4, INT4),
+            depthwise(16, 9, 1, 1, Mac.LUT),
+        ),
         *(depthwise(64, 9, 1, 3, Mac.LUT, UINT8), depthwise(24, 9, 2, 9, Mac.LUT, INT4, INT4)),
     ]
 
@@ -152,8 +166,16 @@ def _depthwise_held_out() -> list[Depthwise]:
 
 
 def window(
-    size: tuple[int, int, int], kernel: int, stride: int, lanes: int, taps: str, x: QuantType = INT8, pad: int = -1,
-    groups: int = 1, memory: RamStyle = BLOCK, dilation: int = 1,
+    size: tuple[int, int, int],
+    kernel: int,
+    stride: int,
+    lanes: int,
+    taps: str,
+    x: QuantType = INT8,
+    pad: int = -1,
+    groups: int = 1,
+    memory: RamStyle = BLOCK,
+    dilation: int = 1,
 ) -> Window:
     """A square window; ``taps`` is "one", "row" or "all", ``pad`` is kernel // 2 unless given."""
     pad = kernel // 2 if pad < 0 else pad
@@ -165,15 +187,27 @@ def window(
 def _window_train() -> list[Window]:
     return [
         *(window((32, 32, 16), 3, 1, 1, "all"), window((32, 32, 3), 3, 1, 1, "all", UINT8)),
-        *(window((16, 16, 32), 3, 2, 1, "all"), window((8, 8, 64), 3, 1, 2, "all"), window((24, 24, 8), 5, 1, 1, "all")),
+        *(
+            window((16, 16, 32), 3, 2, 1, "all"),
+            window((8, 8, 64), 3, 1, 2, "all"),
+            window((24, 24, 8), 5, 1, 1, "all"),
+        ),
         *(window((28, 28, 1), 3, 1, 1, "all", UINT8), window((16, 16, 8), 2, 2, 1, "all", pad=0)),
         *(window((12, 12, 64), 3, 1, 8, "all", UINT4), window((32, 32, 16), 3, 1, 4, "all", memory=LUTS)),
         *(window((25, 5, 64), 3, 1, 1, "all", groups=64), window((14, 14, 32), 3, 2, 2, "all", groups=16)),
         *(window((48, 48, 3), 3, 2, 3, "all"), window((16, 16, 16), 3, 1, 2, "all", dilation=2)),
-        *(window((32, 32, 16), 3, 1, 1, "row"), window((16, 16, 32), 3, 2, 1, "row"), window((8, 8, 64), 3, 1, 2, "row")),
+        *(
+            window((32, 32, 16), 3, 1, 1, "row"),
+            window((16, 16, 32), 3, 2, 1, "row"),
+            window((8, 8, 64), 3, 1, 2, "row"),
+        ),
         *(window((28, 28, 1), 3, 1, 1, "row", UINT8), window((16, 16, 8), 2, 2, 1, "row", pad=0)),
         *(window((24, 24, 8), 5, 1, 1, "row"), window((14, 14, 32), 3, 1, 2, "row", groups=16)),
-        *(window((32, 32, 16), 3, 1, 1, "one"), window((16, 16, 32), 3, 2, 1, "one"), window((8, 8, 64), 3, 1, 4, "one")),
+        *(
+            window((32, 32, 16), 3, 1, 1, "one"),
+            window((16, 16, 32), 3, 2, 1, "one"),
+            window((8, 8, 64), 3, 1, 4, "one"),
+        ),
         *(window((28, 28, 1), 3, 1, 1, "one", UINT8), window((16, 16, 8), 2, 2, 1, "one", pad=0)),
         *(window((24, 24, 8), 5, 1, 1, "one"), window((14, 14, 32), 3, 1, 2, "one", groups=16)),
         *(window((10, 10, 8), 3, 1, 1, "one", memory=LUTS), window((10, 10, 8), 3, 1, 1, "row", memory=LUTS)),
@@ -187,14 +221,26 @@ def _window_held_out() -> list[Window]:
         *(window((32, 32, 32), 3, 1, 1, "all"), window((20, 30, 24), 3, 1, 2, "all", UINT8)),
         *(window((40, 40, 12), 3, 2, 1, "all"), window((7, 7, 128), 3, 1, 4, "all", INT4)),
         *(window((12, 12, 48), 3, 1, 1, "all", groups=48), window((20, 20, 16), 3, 1, 1, "row")),
-        *(window((12, 30, 6), 3, 2, 1, "row"), window((18, 18, 24), 3, 1, 2, "one"), window((9, 9, 12), 3, 2, 1, "one")),
+        *(
+            window((12, 30, 6), 3, 2, 1, "row"),
+            window((18, 18, 24), 3, 1, 2, "one"),
+            window((9, 9, 12), 3, 2, 1, "one"),
+        ),
         window((20, 20, 16), 1, 2, 2, "all", pad=0),
     ]
 
 
 def _pool_train() -> list[SumPool | MaxPool]:
     acc = QuantType(14, True)
-    shapes = [(64, 64, 1, 1), (64, 16, 2, 1), (4, 32, 1, 4), (9, 16, 1, 9), (9, 16, 2, 3), (25, 128, 4, 1), (49, 200, 1, 1)]
+    shapes = [
+        (64, 64, 1, 1),
+        (64, 16, 2, 1),
+        (4, 32, 1, 4),
+        (9, 16, 1, 9),
+        (9, 16, 2, 3),
+        (25, 128, 4, 1),
+        (49, 200, 1, 1),
+    ]
     sums = [SumPool(4, taps, channels, lanes, beat, INT8, acc, -8) for taps, channels, lanes, beat in shapes]
     sums += [SumPool(4, 64, 1, 1, 1, UINT8, acc, 0), SumPool(1, 16, 24, 8, 1, UINT4, QuantType(8, True), 0)]
     shapes = [(4, 16, 1, 4), (4, 64, 4, 4), (9, 16, 1, 9), (9, 32, 1, 3), (4, 64, 1, 1), (4, 48, 2, 2), (9, 16, 2, 1)]
@@ -203,7 +249,10 @@ def _pool_train() -> list[SumPool | MaxPool]:
 
 
 def _pool_held_out() -> list[SumPool | MaxPool]:
-    sums = [SumPool(1, 49, 64, 1, 1, INT8, QuantType(15, True), 0), SumPool(4, 9, 8, 1, 3, UINT8, QuantType(12, True), 0)]
+    sums = [
+        SumPool(1, 49, 64, 1, 1, INT8, QuantType(15, True), 0),
+        SumPool(4, 9, 8, 1, 3, UINT8, QuantType(12, True), 0),
+    ]
     sums += [SumPool(1, 36, 96, 2, 1, INT8, QuantType(14, True), 0)]
     peaks = [MaxPool(16, 4, 32, 2, 4, INT8), MaxPool(16, 9, 24, 1, 1, UINT8), MaxPool(16, 4, 32, 1, 2, INT4)]
     return [*sums, *peaks]
@@ -216,10 +265,18 @@ def _boundary_train() -> list[Unpack | Pack]:
         *(Unpack(128, 3072, 1, INT8), Unpack(64, 600, 5, INT8), Unpack(64, 512, 2, INT8), Unpack(64, 512, 4, INT8)),
     ]
     packs = [
-        *(Pack(64, ((10, 1, INT8),)), Pack(64, ((640, 1, INT8),)), Pack(64, ((100, 2, INT8),)), Pack(32, ((64, 4, INT8),))),
+        *(
+            Pack(64, ((10, 1, INT8),)),
+            Pack(64, ((640, 1, INT8),)),
+            Pack(64, ((100, 2, INT8),)),
+            Pack(32, ((64, 4, INT8),)),
+        ),
         *(Pack(64, ((12, 1, QuantType(20, True)),)), Pack(128, ((1000, 1, INT8),)), Pack(64, ((512, 16, INT8),))),
         *(Pack(64, ((64, 8, INT8),)), Pack(64, ((30, 3, INT8),)), Pack(64, ((10, 1, INT8), (20, 2, INT8)))),
-        *(Pack(64, ((10, 1, INT8), (64, 4, UINT4), (30, 1, QuantType(18, True)))), Pack(64, ((10, 1, UINT8), (5, 1, INT8)))),
+        *(
+            Pack(64, ((10, 1, INT8), (64, 4, UINT4), (30, 1, QuantType(18, True)))),
+            Pack(64, ((10, 1, UINT8), (5, 1, INT8))),
+        ),
     ]
     return [*unpacks, *packs]
 
@@ -232,8 +289,15 @@ def _boundary_held_out() -> list[Unpack | Pack]:
 
 
 def requant(
-    kind: str, channels: int, lanes: int, reach: int, passes: int = 1, mac: Mac = Mac.DSP, memory: RamStyle = LUTS,
-    single: bool = False, out: QuantType = INT8,
+    kind: str,
+    channels: int,
+    lanes: int,
+    reach: int,
+    passes: int = 1,
+    mac: Mac = Mac.DSP,
+    memory: RamStyle = LUTS,
+    single: bool = False,
+    out: QuantType = INT8,
 ) -> Requant:
     """A requantizer of accumulators within ``reach``, whose results span the output type."""
     generator = np.random.default_rng(channels + reach)
@@ -257,13 +321,26 @@ def requant(
 def _requant_train() -> list[Requant]:
     f, t = "float24", "threshold"
     return [
-        *(requant(f, 16, 1, 150000), requant(f, 16, 1, 150000, 2), requant(f, 64, 1, 400000, 2), requant(f, 64, 4, 60000)),
+        *(
+            requant(f, 16, 1, 150000),
+            requant(f, 16, 1, 150000, 2),
+            requant(f, 64, 1, 400000, 2),
+            requant(f, 64, 4, 60000),
+        ),
         *(requant(f, 32, 2, 20000, 2), requant(f, 32, 1, 9000), requant(f, 10, 1, 80000, single=True)),
         *(requant(f, 128, 1, 700000, 2, memory=BLOCK), requant(f, 24, 1, 3000000), requant(f, 8, 8, 50000, 2)),
-        *(requant(f, 16, 1, 150000, mac=Mac.LUT), requant(f, 64, 1, 40000, mac=Mac.LUT), requant(f, 16, 2, 9000, mac=Mac.LUT)),
+        *(
+            requant(f, 16, 1, 150000, mac=Mac.LUT),
+            requant(f, 64, 1, 40000, mac=Mac.LUT),
+            requant(f, 16, 2, 9000, mac=Mac.LUT),
+        ),
         *(requant(f, 16, 1, 150000, mac=Mac.LUT, single=True), requant(f, 8, 1, 8000, mac=Mac.LUT, single=True)),
         *(requant("scale", 16, 1, 150000), requant("scale", 64, 2, 400000), requant("scale", 32, 1, 9000)),
-        *(requant("scale", 16, 4, 50000), requant("scale", 64, 1, 80000, 2, memory=BLOCK), requant("scale", 8, 1, 2000)),
+        *(
+            requant("scale", 16, 4, 50000),
+            requant("scale", 64, 1, 80000, 2, memory=BLOCK),
+            requant("scale", 8, 1, 2000),
+        ),
         *(requant("scale", 10, 1, 30000, single=True), requant("scale", 16, 1, 20000, out=UINT4)),
         *(requant("scale", 16, 1, 150000, mac=Mac.LUT), requant("scale", 64, 1, 9000, mac=Mac.LUT)),
         *(requant("scale", 32, 2, 40000, mac=Mac.LUT), requant("scale", 16, 1, 5000, mac=Mac.LUT, out=UINT4)),
@@ -312,7 +389,11 @@ def _elementwise_train() -> list[Table | Add | Concat]:
         *(add(16, 1, 0.7, Mac.LUT), add(16, 4, 0.7, Mac.LUT), add(16, 1, 1.0, Mac.LUT), add(32, 2, 1.9, Mac.LUT)),
         *(add(16, 1, 1, floats=False), add(64, 2, 1, floats=False), add(16, 1, 1, Mac.LUT, False)),
         *(add(64, 2, 1, Mac.LUT, False), Concat(16, (8, 8), 1, INT8), Concat(16, (8, 16, 8), 4, INT8)),
-        *(Concat(16, (32, 16), 8, INT8), Concat(16, (4, 4, 4, 4), 1, UINT4), Concat(16, (3, 5), 1, QuantType(20, True))),
+        *(
+            Concat(16, (32, 16), 8, INT8),
+            Concat(16, (4, 4, 4, 4), 1, UINT4),
+            Concat(16, (3, 5), 1, QuantType(20, True)),
+        ),
     ]
 
 

@@ -24,13 +24,13 @@ IMAGES = 5
 @pytest.mark.parametrize(
     ("name", "seed"),
     [
-        ("residual", 2),
-        pytest.param("accumulator_joins", None, marks=pytest.mark.slow),
+        ("accumulator_joins", None),
         pytest.param("bipolar", 3, marks=pytest.mark.slow),
         pytest.param("concatenation", 3, marks=pytest.mark.slow),
         pytest.param("depthwise", 1, marks=pytest.mark.slow),
         pytest.param("pass_through", 3, marks=pytest.mark.slow),
         pytest.param("pooling", 5, marks=pytest.mark.slow),
+        pytest.param("residual", 2, marks=pytest.mark.slow),
         pytest.param("reshaping", 3, marks=pytest.mark.slow),
         pytest.param("single_conv", 3, marks=pytest.mark.slow),
     ],

@@ -20,7 +20,9 @@ from hlsgen.kernels.axi import words_from_frames
 from hlsgen.kernels.base import Beats, StreamSpec
 from hlsgen.lower import lower
 from hlsgen.lower.design import Design
-from hlsgen.plan import size_fifos, smallest
+from hlsgen.plan import smallest
+from hlsgen.plan.depths import size_for_rate
+from hlsgen.plan.timing import predict
 from hlsgen.sim import probes, rtlsim, verilator
 from hlsgen.sim.compare import dataflow_order, first_mismatch, golden_streams
 from hlsgen.sim.rtlsim import Access, Simulated, Truncated, Write
@@ -52,7 +54,7 @@ def build(name: str, folder: Path, seed: int | None = None, axi_bits: int = 64) 
     """The smallest design of a graph, or one with a random folding."""
     graph, units = graph_of(name), units_of(name)
     design = lower(graph, units, smallest(graph, units) if seed is None else random_plan(name, seed), axi_bits)
-    size_fifos(design)
+    size_for_rate(design)
     write(design, folder / "rtl", BUILD_ID)
     return Built(graph, design, folder / "rtl")
 
@@ -69,7 +71,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Built:
     graph = dense()
     units = solve(graph)
     design = lower(graph, units, smallest(graph, units), 64)
-    size_fifos(design)
+    size_for_rate(design)
     folder = tmp_path_factory.mktemp("small") / "rtl"
     write(design, folder, BUILD_ID)
     return Built(graph, design, folder)
@@ -108,9 +110,10 @@ def test_every_stream_equals_golden(name: str, seed: int | None, axi_bits: int, 
     words = built.words(4)
     free = built.run(words, trace=True)
     require_golden(built, words, free, [4])
+    prediction = predict(built.design)
+    assert (free.latency, free.interval) == (prediction.latency_cycles, prediction.interval_cycles)
     slow = built.run(words, [1, 3], gaps=0.4, stalls=0.4, seed=1, trace=True)
     require_golden(built, words, slow, [1, 3])
-    assert slow.last_out[-1] - slow.first_in[0] > free.last_out[-1] - free.first_in[0]
     for stream in built.design.streams.values():
         if stream.name not in ("s_axis", "m_axis"):
             fifo = fifo_of(stream)
@@ -203,10 +206,23 @@ def test_latency_and_interval_are_measured(small: Built) -> None:
         _ = small.run(small.words(1)).interval
 
 
+def test_gaps_and_stalls_slow_the_boundary_down(small: Built) -> None:
+    words = small.words(6)
+    free, gaps, stalls = small.run(words), small.run(words, gaps=0.95), small.run(words, stalls=0.95)
+    for result in (gaps, stalls):
+        np.testing.assert_array_equal(result.words, free.words)
+    assert (gaps.last_in - gaps.first_in).sum() > 2 * (free.last_in - free.first_in).sum()
+    assert (stalls.last_out - stalls.first_out).sum() > 2 * (free.last_out - free.first_out).sum()
+    again = small.run(words, stalls=0.95)
+    np.testing.assert_array_equal(again.last_out, stalls.last_out)
+    other = small.run(words, stalls=0.95, seed=1)
+    assert (other.last_out != stalls.last_out).any()
+
+
 def test_a_skip_without_its_depth_deadlocks(residual: Built, tmp_path: Path) -> None:
     graph = graph_of("residual")
     design = lower(graph, units_of("residual"), smallest(graph), 64)
-    size_fifos(design)
+    size_for_rate(design)
     name = max(design.streams.values(), key=lambda stream: stream.depth).name
     design.streams[name].depth = design.streams[name].rtl_depth = 3
     write(design, tmp_path / "rtl", BUILD_ID)

@@ -177,6 +177,9 @@ def test_a_whole_design(tmp_path: Path) -> None:
     assert parts.lut < report.accelerator.use.lut < parts.lut + 250  # AXI4-Lite registers come on top
     assert report.accelerator.path is not None
     assert 2 < report.accelerator.path.ns < 10
+    assert len(report.lines()) == 2
+    assert report.as_dict()["resources"]["lut"] == report.accelerator.use.lut
+    assert report.as_dict()["kernels"]["first_table"]["longest_path"]["ns"] > 0
     assert synthesise_kernel(design.instances[0], tmp_path, Family.ZYNQ_7000) == report.kernels["in_unpack"]
 
 
