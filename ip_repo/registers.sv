@@ -135,7 +135,7 @@ module hlsgen_registers #(
       reset_left <= RESET_CYCLES;
       core_rst <= 1'b1;
     end else begin
-      if (awvalid && wvalid) awready <= 1'b0;
+      if (awvalid) awready <= 1'b0;
       if (wvalid) wready <= 1'b0;
       if (write) bvalid <= 1'b1;
       if (bvalid && bready) begin

@@ -4,8 +4,7 @@
 // Beats out: (output row, output column, group, tap group, tile); a beat holds TAP_ROWS * TAP_COLUMNS taps of LANES
 //            channels, element = tap * LANES + channel. Taps outside the frame have the value PAD_VALUE.
 // Cycles:    max(beats in, beats out, steps) per image at steady state. A step reads one word and, when a beat is a row
-//            of taps (TAP_GROUP_COLUMNS = 1), completes a window or not: hlsgen_window_walk. Images follow each other
-//            without a gap.
+//            of taps (TAP_GROUP_COLUMNS = 1), completes a window or not: hlsgen_window_walk.
 // Memory:    ROWS row slots: side by side in one word, with write enables, when a beat has several tap rows; else one
 //            after the other, maybe with PHASES neighbouring columns in a word. Earlier columns come from shift
 //            registers. A 1 x 1 kernel without padding only leaves beats out: no memory, a queue of 2 beats.

@@ -7,7 +7,8 @@
 //            output columns, a step reads one tap, and each of them emits.
 // Edges:     windows reach RIGHT_WORDS positions beyond the last column. With OVERLAP these are the first positions of
 //            the next row, which complete no window of their own row. An image's last windows do not wait for the next
-//            image: its first positions are walked over without waiting, and once more if one of their beats was late.
+//            image: after its last row as many positions are walked over without waiting (`flush`), and then the next
+//            image's first ones without completing windows (`refill`).
 // Waiting:   `level` is the number of beats written less the number that the step at hand needs. A row of windows needs
 //            all rows before its last one at its first position, and then the last one's beats as they are read (with
 //            TAP_GROUP_COLUMNS > 1: all of a window's). A beat written in cycle t can be used in cycle t + 1.
@@ -146,14 +147,15 @@ module hlsgen_window_walk #(
   logic [V_BITS-1:0] v;
   logic [POSITION_BITS-1:0] position;
   logic [ROW_BITS-1:0] row;
-  logic flush;   // an image's first positions are walked over without waiting, for the sake of the image before
-  logic refill;  // they are walked over to read them, without emitting
-  logic rewind;  // with this step the one is over, and the other has to follow
+  logic flush;      // positions after an image's last row
+  logic refill;     // an image's first positions
+  logic edge_last;  // of either, the last one
   wire logic h_step = step && tile_last;
   wire logic v_step = h_step && h_last;
   wire logic group_step = v_step && v_last;
   wire logic pixel_step = group_step && group_last;
-  wire logic row_step = pixel_step && position_last && !rewind;
+  wire logic flush_end = pixel_step && flush && edge_last;
+  wire logic row_step = pixel_step && position_last;  // flush is shorter than a row
 
   logic [(TILE_TURNS > 1 ? $clog2(TILE_TURNS) : 1)-1:0] tile;
   logic [(!LINEAR && GROUPS > 1 ? $clog2(GROUPS) : 1)-1:0] group;
@@ -162,7 +164,7 @@ module hlsgen_window_walk #(
   hlsgen_loop #(.COUNT(TAP_GROUP_ROWS)) rows (.clk, .rst, .step(v_step), .index(v), .last(v_last));
   hlsgen_loop #(.COUNT(LINEAR ? 1 : GROUPS)) groups (.clk, .rst, .step(group_step), .index(group), .last(group_last));
   hlsgen_loop #(.COUNT(POSITIONS)) positions (
-      .clk, .rst(rst || (pixel_step && rewind)), .step(pixel_step), .index(position), .last(position_last)
+      .clk, .rst(rst || flush_end), .step(pixel_step), .index(position), .last(position_last)
   );
   hlsgen_loop #(.COUNT(OUTPUT_ROWS)) output_rows (.clk, .rst, .step(row_step), .index(row), .last(row_last));
   wire logic unused = &{1'b0, tile, h, v, group, row_last};
@@ -228,7 +230,7 @@ module hlsgen_window_walk #(
     always_ff @(posedge clk)
       if (rst) phase <= PHASE_BITS'(START);
       else if (pixel_step) begin
-        if (position_last || rewind) phase <= PHASE_BITS'(START);
+        if (position_last) phase <= PHASE_BITS'(START);
         else phase <= phase == PHASE_BITS'(WORD_STRIDE - 1) ? '0 : phase + 1'b1;
       end
     assign emit = (regular ? phase == '0 : emits_here) && !refill;
@@ -245,24 +247,19 @@ module hlsgen_window_walk #(
     assign column_outside = columns_outside[h];
   end
 
-  // ---- an image's first positions --------------------------------------------------------------------------------
+  // ---- between images --------------------------------------------------------------------------------------------
   if (FLUSH > 0) begin : flushing
-    logic late;  // a beat of theirs was not there
-    wire logic too_late = late || level[LEVEL_BITS-1];
-    wire logic edge_step = pixel_step && position == POSITION_BITS'(FLUSH - 1);
-    assign rewind = flush && too_late && position == POSITION_BITS'(FLUSH - 1);
+    assign edge_last = position == POSITION_BITS'(FLUSH - 1);
     always_ff @(posedge clk)
       if (rst) begin
         flush <= 1'b0;
         refill <= 1'b1;
-        late <= 1'b0;
-      end else if (step) begin
-        late <= flush && too_late && !edge_step;
-        flush <= (flush && !edge_step) || (row_step && row_last);
-        refill <= (refill && !edge_step) || (pixel_step && rewind);
+      end else if (pixel_step) begin
+        flush <= (flush && !edge_last) || (row_step && row_last);
+        refill <= (refill && !edge_last) || flush_end;
       end
   end else begin : no_flushing
-    assign rewind = 1'b0;
+    assign edge_last = 1'b0;
     assign flush = 1'b0;
     assign refill = 1'b0;
   end
@@ -272,11 +269,11 @@ module hlsgen_window_walk #(
   logic [LEVEL_BITS-1:0] consumed;
   always_comb begin
     consumed = '0;
-    if (!pixel_step) begin
+    if (flush) begin
+      consumed = '0;  // the level is that of the next image's first step
+    end else if (!pixel_step) begin
       // inside a word: each beat of a group's first tap group is a new one
       if (WALK && advances && reads && (tile_last ? v_last : v == '0)) consumed = LEVEL_BITS'(1);
-    end else if (rewind) begin
-      if (advances) consumed = LEVEL_BITS'(needed_first(0) - needed(FLUSH - 1));
     end else if (position_last) begin
       consumed = take_row;
     end else if (advances) begin
@@ -305,7 +302,7 @@ module hlsgen_window_walk #(
     end
   end
   always_ff @(posedge clk)
-    if (rst || (pixel_step && (position_last || rewind))) word <= ADDRESS_BITS'(START_WORD);
+    if (rst || flush_end || row_step) word <= ADDRESS_BITS'(START_WORD);
     else if (step) word <= word + stride;
 
   // slots of the windows' first row, and of the tap row at hand

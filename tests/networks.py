@@ -585,56 +585,108 @@ def random_network(seed: int, coverage: Coverage | None = None, form: str | None
     return builder.finish(builder.layer(x), builder.chance(0.3))
 
 
+class Int8Network:
+    """An int8 QDQ network of 3 x 32 x 32 images with random weights; ``x`` is the tensor it has got to."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(7)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.count = 0
+        self.x = self._quantize("image", "input", 1 / 127, 0)
+
+    def layer(self, outputs: int, inputs: int, kernel: int = 1, *, relu: bool = True, **attributes: Any) -> None:
+        """A convolution (``inputs`` per group) with a quantized result; a dense layer where ``kernel`` is 0."""
+        name = f"layer{self.count}"
+        self.count += 1
+        shape = (outputs, inputs, kernel, kernel) if kernel else (outputs, inputs)
+        weight = np.clip(np.rint(self.rng.normal(size=shape) * 40), -127, 127).astype(np.int8)
+        scales = self.rng.uniform(0.01, 0.02, outputs).astype(np.float32) / np.float32(np.prod(shape[1:]) ** 0.5)
+        operands = [self._const(f"{name}_w", weight), self._const(f"{name}_ws", scales)]
+        operands.append(self._const(f"{name}_wz", np.zeros(outputs, np.int8)))
+        self.nodes.append(helper.make_node("DequantizeLinear", operands, [f"{name}_wdq"], axis=0))
+        options = {"transB": 1} if not kernel else {"pads": [kernel // 2] * 4}
+        op_type = "Conv" if kernel else "Gemm"
+        self.nodes.append(
+            helper.make_node(op_type, [self.x, f"{name}_wdq"], [name], name=name, **options, **attributes)
+        )
+        if relu:
+            self.nodes.append(helper.make_node("Relu", [name], [f"{name}_relu"]))
+        self.x = self._quantize(f"{name}_relu" if relu else name, name, 0.013, -128 if relu else 3)
+
+    def add(self, other: str) -> None:
+        """The sum with the tensor ``other``, rectified."""
+        name = f"sum{self.count}"
+        self.nodes.append(helper.make_node("Add", [other, self.x], [name], name=f"{name}_add"))
+        self.nodes.append(helper.make_node("Relu", [name], [f"{name}_relu"]))
+        self.x = self._quantize(f"{name}_relu", f"{name}_result", 0.021, -128)
+
+    def classify(self, channels: int) -> onnx.ModelProto:
+        """Global average, a dense layer to 10 classes, and the finished model."""
+        self.nodes.append(helper.make_node("GlobalAveragePool", [self.x], ["mean"], name="mean"))
+        self.x = self._quantize("mean", "average", 0.008, -128)
+        self.nodes.append(helper.make_node("Flatten", [self.x], ["vector"]))
+        self.x = "vector"
+        self.layer(10, channels, 0, relu=False)
+        graph = helper.make_graph(
+            self.nodes,
+            "int8_network",
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 32])],
+            [helper.make_tensor_value_info(self.x, TensorProto.FLOAT, [1, 10])],
+            self.constants,
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+    def _const(self, name: str, array: Any) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def _quantize(self, x: str, name: str, scale: float, zero: int) -> str:
+        operands = [self._const(f"{name}_scale", np.float32(scale)), self._const(f"{name}_zero", np.int8(zero))]
+        self.nodes.append(helper.make_node("QuantizeLinear", [x, *operands], [f"{name}_q"]))
+        self.nodes.append(helper.make_node("DequantizeLinear", [f"{name}_q", *operands], [f"{name}_dq"]))
+        return f"{name}_dq"
+
+
 def cnn() -> onnx.ModelProto:
     """The 13 k-weight int8 CNN other tools were measured on, with random weights: 3.3 M MACs on 3 x 32 x 32.
 
     conv3x3x16 - conv3x3x32 stride 2 - depthwise 3x3 - 1x1x64 - 1x1x64 + residual - global average - dense 10.
     """
-    rng = np.random.default_rng(7)
-    nodes: list[onnx.NodeProto] = []
-    constants: list[onnx.TensorProto] = []
+    net = Int8Network()
+    net.layer(16, 3, 3)
+    net.layer(32, 16, 3, strides=[2, 2])
+    net.layer(32, 1, 3, group=32)
+    net.layer(64, 32)
+    skip = net.x
+    net.layer(64, 64, relu=False)
+    net.add(skip)
+    return net.classify(64)
 
-    def const(name: str, array: Any) -> str:
-        constants.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
 
-    def quantize(x: str, name: str, scale: float, zero: int) -> str:
-        operands = [const(f"{name}_scale", np.float32(scale)), const(f"{name}_zero", np.int8(zero))]
-        nodes.append(helper.make_node("QuantizeLinear", [x, *operands], [f"{name}_q"]))
-        nodes.append(helper.make_node("DequantizeLinear", [f"{name}_q", *operands], [f"{name}_dq"]))
-        return f"{name}_dq"
+def plain_cnn() -> onnx.ModelProto:
+    """conv3x3x16 - conv3x3x32 stride 2 - conv3x3x32 - global average - dense 10 on 3 x 32 x 32, random weights."""
+    net = Int8Network()
+    net.layer(16, 3, 3)
+    net.layer(32, 16, 3, strides=[2, 2])
+    net.layer(32, 32, 3)
+    return net.classify(32)
 
-    def layer(x: str, name: str, shape: tuple[int, ...], relu: bool = True, **attributes: Any) -> str:
-        fan_in = int(np.prod(shape[1:]))
-        weight = np.clip(np.rint(rng.normal(size=shape) * 40), -127, 127).astype(np.int8)
-        scales = rng.uniform(0.01, 0.02, shape[0]).astype(np.float32) / np.float32(fan_in**0.5)
-        zeros = const(f"{name}_wz", np.zeros(shape[0], np.int8))
-        operands = [const(f"{name}_w", weight), const(f"{name}_ws", scales), zeros]
-        nodes.append(helper.make_node("DequantizeLinear", operands, [f"{name}_wdq"], axis=0))
-        op_type = "Conv" if len(shape) == 4 else "Gemm"
-        nodes.append(helper.make_node(op_type, [x, f"{name}_wdq"], [name], name=name, **attributes))
-        if relu:
-            nodes.append(helper.make_node("Relu", [name], [f"{name}_relu"]))
-        return quantize(f"{name}_relu" if relu else name, name, 0.013, -128 if relu else 3)
 
-    x = quantize("image", "input", 1 / 127, 0)
-    x = layer(x, "conv1", (16, 3, 3, 3), pads=[1, 1, 1, 1])
-    x = layer(x, "conv2", (32, 16, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2])
-    x = layer(x, "depthwise", (32, 1, 3, 3), pads=[1, 1, 1, 1], group=32)
-    x = layer(x, "pointwise", (64, 32, 1, 1))
-    y = layer(x, "branch", (64, 64, 1, 1), relu=False)
-    nodes.append(helper.make_node("Add", [x, y], ["sum"], name="residual"))
-    nodes.append(helper.make_node("Relu", ["sum"], ["sum_relu"]))
-    x = quantize("sum_relu", "residual", 0.021, -128)
-    nodes.append(helper.make_node("GlobalAveragePool", [x], ["mean"], name="mean"))
-    x = quantize("mean", "average", 0.008, -128)
-    nodes.append(helper.make_node("Flatten", [x], ["vector"]))
-    x = layer("vector", "dense", (10, 64), relu=False, transB=1)
-    graph = helper.make_graph(
-        nodes,
-        "cnn",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 32])],
-        [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 10])],
-        constants,
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+def resnet20() -> onnx.ModelProto:
+    """ResNet-20 for 3 x 32 x 32 images (three stages of three blocks, 16 to 64 channels) with random weights."""
+    net = Int8Network()
+    net.layer(16, 3, 3)
+    channels = 16
+    for outputs in (16, 32, 64):
+        for _ in range(3):
+            skip, stride = net.x, outputs // channels
+            net.layer(outputs, channels, 3, strides=[stride, stride])
+            net.layer(outputs, outputs, 3, relu=False)
+            if stride > 1:
+                body, net.x = net.x, skip
+                net.layer(outputs, channels, strides=[stride, stride], relu=False)
+                skip, net.x = net.x, body
+            net.add(skip)
+            channels = outputs
+    return net.classify(64)

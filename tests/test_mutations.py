@@ -1,4 +1,4 @@
-"""Breaks one thing at a time, in the C++, in the design, in the golden model, in what ONNX Runtime is given, and
+"""Breaks one thing at a time, in the C++, in the SystemVerilog, in the design, in the golden model, in what ONNX Runtime is given, and
 requires that verification notices. Runs with ``make test-mutations``.
 """
 
@@ -17,15 +17,17 @@ from onnx import numpy_helper
 
 import hlsgen
 from hlsgen import frontend, samples
-from hlsgen.errors import VerificationError
+from hlsgen.emit.rtl import write as write_rtl
+from hlsgen.errors import PlanError, ToolError, VerificationError
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array
 from hlsgen.graph.ops import Conv, Join, MaxPool, Op, Requantize, SumPool
 from hlsgen.graph.reference import QLinearReference
 from hlsgen.kernels.axi import words_from_frames
 from hlsgen.pipeline import Build
+from hlsgen.plan.timing import predict
 from hlsgen.sim import csim
-from hlsgen.verify import verify_cpp, verify_references
+from hlsgen.verify import verify_cpp, verify_references, verify_rtl
 from tests.conftest import EXAMPLES
 
 pytestmark = pytest.mark.mutation
@@ -35,7 +37,7 @@ DIGITS = EXAMPLES / "digits_qdq.onnx"
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path_factory.mktemp("build") / "out", verify="none")
+    return hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path_factory.mktemp("build") / "out", fps=400, verify="none")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,76 @@ def test_a_change_in_the_cpp_is_found(name: str, build: Build, feeds: dict[str, 
     path.write_text(mutate(text))
     with pytest.raises(VerificationError):
         verify_cpp(build.graph, build.artifacts.design, tmp_path / "out", feeds)
+
+
+def bit(position: int) -> Callable[[str], str]:
+    """Flip a bit of a memory's first word."""
+
+    def mutate(text: str) -> str:
+        first, rest = text.split("\n", 1)
+        return f"{int(first, 16) ^ 1 << position:0{len(first)}x}\n{rest}"
+
+    return mutate
+
+
+def pattern(old: str, new: str) -> Callable[[str], str]:
+    """Replace the first match of a regular expression."""
+    return lambda text: re.sub(old, new, text, count=1)
+
+
+RTL: dict[str, tuple[str, Callable[[str], str]]] = {
+    "weight": ("block_0_0_conv_matvec_weights.mem", bit(1)),
+    "depthwise weight": ("depthwise_0_conv_depthwise_weights.mem", bit(1)),
+    "bias": ("block_0_0_conv_matvec_start.mem", bit(6)),
+    "rounding bit": ("stem_0_conv_requant_channels.mem", bit(19)),
+    "addend of the join": ("add_add_tables.mem", bit(14)),
+    "table": ("average_globalaveragepool_table_values.mem", bit(0)),
+    "pad value": ("accel_core.sv", pattern(r"PAD_VALUE\(-64'sd128\)", "PAD_VALUE(-64'sd127)")),
+    "stride": ("accel_core.sv", pattern(r"PAD_TOP\(1\)", "PAD_TOP(0)")),
+    "offset of the sum pool": ("accel_core.sv", pattern(r"\.OFFSET\((\d*)2048\)", r".OFFSET(\g<1>2047)")),
+    "accumulator": ("dot_array.sv", pattern(r"first\b", "1'b0 && first")),
+    "TLAST": ("pack.sv", pattern(r"out_last = ", "out_last = !")),
+    "word of pack": ("pack.sv", pattern(r"out_data = ", "out_data = 1 ^ ")),
+    "place in the queue": ("queue.sv", literal("write_address <= write_address + 1'b1", "write_address <= '0")),
+    "reset": ("accel.v", pattern(r"ap_rst_n|aresetn", "1'b0 & aresetn")),
+}
+
+
+@pytest.mark.parametrize("name", RTL)
+def test_a_change_in_the_system_verilog_is_found(
+    name: str, build: Build, feeds: dict[str, Array], tmp_path: Path
+) -> None:
+    shutil.copytree(build.folder, tmp_path / "out")
+    file, mutate = RTL[name]
+    path = tmp_path / "out" / "rtl" / file
+    text = path.read_text()
+    assert mutate(text) != text, "the mutation does not apply any more"
+    path.write_text(mutate(text))
+    with pytest.raises((VerificationError, ToolError)):
+        verify_rtl(build.graph, build.artifacts.design, tmp_path / "out", feeds)
+
+
+def test_the_unchanged_system_verilog_passes(build: Build, feeds: dict[str, Array]) -> None:
+    verify_rtl(build.graph, build.artifacts.design, build.folder, feeds)
+
+
+def test_a_shallow_fifo_in_the_system_verilog_shows(build: Build, feeds: dict[str, Array], tmp_path: Path) -> None:
+    """It slows the network down, or stops it, and the timing model says so beforehand."""
+    design = build.artifacts.design
+    whole = predict(design)
+    deepest = max(design.streams.values(), key=lambda stream: stream.rtl_depth or 0)
+    assert deepest.rtl_depth is not None
+    deepest.rtl_depth = deepest.rtl_depth * 3 // 4
+    write_rtl(design, tmp_path / "rtl", "0" * 16)
+    try:
+        predicted = predict(design)
+    except PlanError:
+        with pytest.raises(VerificationError, match="stuck"):
+            verify_rtl(build.graph, design, tmp_path, feeds)
+    else:
+        assert predicted.interval_cycles > whole.interval_cycles
+        measured = verify_rtl(build.graph, design, tmp_path, feeds).timing["interval_cycles"]
+        assert measured > whole.interval_cycles
 
 
 def test_a_fifo_one_too_shallow_deadlocks(build: Build) -> None:
@@ -170,7 +242,7 @@ GRAPH: dict[str, tuple[type[Op], Callable[[Op], Op]]] = {
 
 @pytest.mark.parametrize("name", GRAPH)
 def test_a_change_in_the_golden_model_is_found(name: str, build: Build, feeds: dict[str, Array]) -> None:
-    with pytest.raises(VerificationError, match="of the C simulation differ from golden"):
+    with pytest.raises(VerificationError, match="The C simulation differs from golden"):
         verify_cpp(changed(build.graph, *GRAPH[name]), build.artifacts.design, build.folder, feeds)
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import yaml
 
 import hlsgen
 from hlsgen import frontend, pipeline
@@ -88,6 +90,9 @@ def test_the_manifest(verified: Build) -> None:
     assert [node["op"] for node in m["host"]["prefix"]] == ["QuantizeLinear"]
     assert [node["op"] for node in m["host"]["suffix"]] == ["DequantizeLinear"]
     assert m["predicted"]["timing"]["interval_cycles"] == max(kernel["cycles"] for kernel in m["kernels"])
+    assert m["predicted"]["timing"]["latency_cycles"] > m["predicted"]["timing"]["interval_cycles"]
+    assert set(m["predicted"]["resources"]) == {"lut", "lutram", "ff", "dsp", "ramb18", "ramb36", "uram"}
+    assert (m["core"], m["measured"]) == ("rtl", {})
     pack = next(kernel for kernel in m["kernels"] if kernel["kind"] == "pack")
     assert (pack["constants"]["AXI_BITS"], pack["constants"]["BEATS"]) == (64, [10])
     assert int(m["build_id"], 16) < 1 << 64
@@ -123,6 +128,39 @@ def test_runs_agree_with_each_other_and_with_onnx_runtime(verified: Build) -> No
     assert plain.keys() == {"logits", "int/logits_quantized"}
     np.testing.assert_array_equal(plain["int/logits_quantized"], golden["int/logits_quantized"])
     assert len(verified.run(x[:1], "csim")["logits"]) == 1
+
+
+def test_fewer_images_per_second_take_fewer_resources(plain: Build, tmp_path: Path) -> None:
+    small = hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", fps=1000, verify="none")
+    figures, most = (build.manifest["predicted"] for build in (small, plain))
+    assert 50_000 < figures["timing"]["interval_cycles"] <= 100_000
+    assert figures["resources"]["lut"] < most["resources"]["lut"] / 2
+    assert figures["resources"]["dsp"] < most["resources"]["dsp"] / 2
+    assert "twice the speed" in (small.folder / "plan.txt").read_text()
+    for options, message in (({"fps": -1.0}, "--fps -1 is not a positive"), ({"max_utilization": 2.0}, "no share")):
+        with pytest.raises(OptionError, match=message):
+            hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", **options)  # type: ignore[arg-type]
+
+
+def test_the_system_verilog_is_verified_timed_and_counted(tmp_path: Path) -> None:
+    build = hlsgen.build(QOP, board="pynq-z2", output=tmp_path / "out", fps=2000, verify="rtl", synth="yosys")
+    m = build.manifest
+    assert "csim" not in m["verify"]
+    assert m["verify"]["rtl"]["mismatches"] == m["verify"]["canonical"]["mismatches"] == 0
+    assert m["verify"]["rtl"]["streams"] == len(m["streams"])
+    assert m["measured"]["timing"] == m["predicted"]["timing"]
+    predicted, measured = (m[side]["resources"] for side in ("predicted", "measured"))
+    assert (measured["dsp"], measured["ramb18"]) == (predicted["dsp"], predicted["ramb18"])
+    assert abs(measured["lut"] - predicted["lut"]) < 0.15 * measured["lut"]
+    assert set(m["measured"]["kernels"]) == {kernel["name"] for kernel in m["kernels"]}
+    golden, played = (build.run(images(2), engine, trace=True) for engine in ("golden", "rtl"))
+    assert golden.keys() == played.keys()
+    for name, array in golden.items():
+        np.testing.assert_array_equal(played[name], array, err_msg=name)
+    with pytest.raises(OptionError, match="--waves"):
+        build.run(images(2), "csim", waves=tmp_path / "waves.fst")
+    build.run(images(1), "rtl", waves=tmp_path / "waves.fst")
+    assert (tmp_path / "waves.fst").stat().st_size > 1000
 
 
 def test_a_wrong_input_is_refused(verified: Build) -> None:
@@ -172,7 +210,10 @@ def test_stopping_and_going_back(plain: Build, tmp_path: Path) -> None:
     hlsgen.build(DIGITS, **options)  # type: ignore[arg-type]
     watcher = Watcher()
     hlsgen.build(DIGITS, first="emit", progress=watcher, **options)  # type: ignore[arg-type]
-    assert (watcher.earlier, watcher.done) == (["import", "exact", "lower", "plan"], ["emit", "csim"])
+    assert (watcher.earlier, watcher.done) == (
+        ["import", "exact", "lower", "plan"],
+        ["emit", "csim", "rtl", "synth"],
+    )
     assert contents(target) == contents(plain.folder)
     with pytest.raises(OptionError, match="--from emit: step import has not been done for this model, board"):
         hlsgen.build(DIGITS, first="emit", **{**options, "board": "kv260"})  # type: ignore[arg-type]
@@ -180,11 +221,15 @@ def test_stopping_and_going_back(plain: Build, tmp_path: Path) -> None:
 
 def test_an_edited_plan(plain: Build, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
-    text = (plain.folder / "plan.yaml").read_text()
-    plan.write_text(text[: text.index("streams:")].replace("pe: 1\n", "pe: 2\n", 3))
-    faster = hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", plan=plan, verify="none")
-    assert faster.manifest["predicted"]["timing"] != plain.manifest["predicted"]["timing"]
-    np.testing.assert_array_equal(faster.run(images(), trace=True)["logits"], plain.run(images())["logits"])
+    content = yaml.safe_load((plain.folder / "plan.yaml").read_text())
+    slowest = max(content["layers"].values(), key=lambda layer: layer.get("pe", 1))
+    slowest["pe"] //= 2
+    plan.write_text(yaml.safe_dump({"version": 1, "layers": content["layers"]}))
+    slower = hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", plan=plan, verify="none")
+    assert slower.manifest["predicted"]["timing"] != plain.manifest["predicted"]["timing"]
+    np.testing.assert_array_equal(slower.run(images(), trace=True)["logits"], plain.run(images())["logits"])
+    with pytest.raises(OptionError, match="--plan gives the foldings; --fps"):
+        hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", plan=plan, fps=10, verify="none")
 
 
 def test_a_graph_instead_of_a_file(plain: Build, tmp_path: Path) -> None:
@@ -199,16 +244,15 @@ def test_a_wrong_weight_in_the_cpp_is_found_and_nothing_is_delivered(
 ) -> None:
     def spoil(design: object, folder: Path) -> None:
         write_hls(design, folder)  # type: ignore[arg-type]
-        params = max((folder / "params").iterdir(), key=lambda path: path.stat().st_size)
-        lines = params.read_text().splitlines()
-        row = next(i for i, line in enumerate(lines) if line.startswith("  ") and line.endswith(","))
-        first, rest = lines[row].strip().split(",", 1)
-        lines[row] = f"  {-int(first) or 1},{rest}"
-        params.write_text("\n".join(lines) + "\n")
+        params = folder / "params" / "block_0_0_conv.hpp"
+        text = params.read_text()
+        wrong = re.sub(r"(::weights(?:\[\d+\])+ = \{\s*)(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) or 1}", text, count=1)
+        assert wrong != text
+        params.write_text(wrong)
 
     monkeypatch.setattr(pipeline, "write_hls", spoil)
     target = tmp_path / "out"
-    with pytest.raises(VerificationError, match=r"stream .* of the C simulation differ from golden"):
+    with pytest.raises(VerificationError, match=r"The C simulation differs from golden\. Layer .*, stream block_0_0_conv"):
         hlsgen.build(DIGITS, board="pynq-z2", output=target)
     assert not target.exists()
     assert not list(tmp_path.rglob("manifest.json"))

@@ -97,13 +97,15 @@ class OutputTiming:
 
     ``emits``: per beat, the step that computes it; non-decreasing. ``latency``: cycles from that step's issue to the
     beat's first offer (valid). ``queue``: beats that may be under way, from claim to handover. ``claims``: per beat,
-    the step that cannot issue without a place for it (default: ``emits``).
+    the step that cannot issue without a place for it (default: ``emits``). ``reuse``: cycles from a handover to the
+    first step that can have the place; 0 where ``ready`` reaches the steps in the same cycle.
     """
 
     emits: Counts
     latency: int
     queue: int
     claims: Counts | None = None
+    reuse: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,7 @@ class Timing:
 
         s[k] >= s[k-1] + interval
         s[k] >= a[needs[k] - 1] + delay         for every input
-        s[claims[m]] >= d[m - queue] + 1        for every output
+        s[claims[m]] >= d[m - queue] + reuse    for every output
         t[m] = max(s[emits[m]] + latency, d[m-1] + 1)
         a[j] >= a[j-1] + 1
         a[j] = s[first k with needs[k] > j]     where frees is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class DotArray:
         """Products of an output per step."""
         return int(self.weights.shape[2])
 
-    @property
+    @cached_property
     def weight_bits(self) -> int:
         """Bits of a weight as it is multiplied: one if bipolar by LUTs, else those of the actual weights' range."""
         if self.weight_type.bipolar and self.mac in (Mac.LUT, Mac.XNOR):

@@ -113,11 +113,11 @@ class Pack(Kernel):
             InputTiming(need, last_steps(need, spec.beats), delay=1, release=0)
             for need, spec in zip(needs[:-1], self.inputs, strict=False)
         ]
-        output = OutputTiming(emits=np.arange(words), latency=1, queue=1 if self._spaced else 2)
+        output = OutputTiming(emits=np.arange(words), latency=1, queue=1 if self.spaced else 2)
         return Timing(words, (*inputs, InputTiming(needs[-1])), (output,))
 
     @property
-    def _spaced(self) -> bool:
+    def spaced(self) -> bool:
         """Whether every word takes at least two whole beats, so that words come at least two cycles apart."""
         for (elements, lanes, type), words in zip(self.parts, self.words, strict=True):
             word_elements = self.axi_bits // type.storage_bits

@@ -15,8 +15,8 @@ from hlsgen.graph.types import QuantType
 from hlsgen.kernels.base import Beats, InputTiming, Kernel, OutputTiming, RamStyle, StreamSpec, Timing, require
 from hlsgen.kernels.window_walk import Axis, Walk, least_slots
 
-HELD = 3
-"""Stages of the SystemVerilog form's pipeline behind its memory: beats it holds, and cycles from a step to its beat."""
+STAGES = 3
+"""Stages of the SystemVerilog form's pipeline from its memory on: cycles from a step to its beat."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,14 +307,18 @@ class Window(Kernel):
             return Timing(count, (InputTiming(np.arange(1, count + 1)),), (OutputTiming(beats, 1, 2),))
         walk = self._walk
         emits = walk.emits()
-        # A step must find the first stage free: the step two before it has moved to the last stage, from which the beat
-        # before that one's is taken in this cycle at the latest. The step after it can be issued one cycle later.
-        images, beats = np.divmod(np.arange(len(emits)) - HELD, len(emits))
-        claims = np.maximum(emits[beats] + images * walk.steps + HELD, 0)
+        # A step must find the first stage free. So the step two before it must be able to leave the second one, which
+        # it does at once unless it completes a beat; that beat needs the output register, from which the beat before is
+        # taken in the same cycle at the latest. So `claims` of a beat is two steps after the one of an earlier beat,
+        # and `queue` is one more than the beats from that one to this; which earlier one, so that the step is in the
+        # same image: the last step emits, hence if the one before it does too, the second, otherwise the first.
+        back = 2 if walk.steps == 1 or (len(emits) > 1 and emits[-2] == walk.steps - 2) else 1
+        images, beats = np.divmod(np.arange(len(emits)) - back, len(emits))
+        claims = emits[beats] + images * walk.steps + 2
         return Timing(
             walk.steps,
-            (InputTiming(walk.needs(self.rows_held), walk.frees(self.rows_held), delay=1, release=1),),
-            (OutputTiming(emits, HELD, HELD + 1, claims),),
+            (InputTiming(walk.needs(), walk.frees(self.rows_held), delay=1, release=1),),
+            (OutputTiming(emits, STAGES, back + 1, claims, reuse=0),),
         )
 
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:

@@ -64,7 +64,8 @@ class Axis:
 class Walk:
     """The steps of one image. Beats of a window: (group, tap group row, tap group column, tile).
 
-    ``phases``: columns of a word. ``overlap``: a row's last windows are completed at the next row's first positions.
+    ``phases``: columns of a word. ``overlap``: a row's last windows are completed at the next row's first positions;
+    the last row's at ``flush`` positions that follow it and wait for nothing.
     """
 
     rows: Axis
@@ -129,7 +130,7 @@ class Walk:
 
     @property
     def flush(self) -> int:
-        """Positions at which windows of the row before are completed."""
+        """Positions of a row at which windows of the row before are completed."""
         return self.right_words if self.overlap else 0
 
     @property
@@ -152,41 +153,31 @@ class Walk:
     @property
     def steps(self) -> int:
         """Steps of an image."""
-        return self.rows.windows * self.row_steps
+        return self.rows.windows * self.row_steps + self.flush_steps
 
     @property
-    def hidden(self) -> int:
-        """Steps at the image's first positions, which are those at which the image before is completed."""
+    def flush_steps(self) -> int:
+        """Steps after the last row, which only complete its windows."""
         return self.flush * self.window_steps
 
     def emits(self) -> Counts:
-        """Per output beat, its step; steps are counted from the first that is not ``hidden``."""
+        """Per output beat, its step."""
         columns = np.arange(self.columns.windows)
         if self.by_columns:
             columns = columns * self.word_stride + self.last_offset + self.left_words
         pixels = np.arange(self.rows.windows)[:, None] * self.positions + columns
         steps = pixels[:, :, None] * self.window_steps + np.arange(self.window_steps)
-        return np.asarray(steps.ravel() - self.hidden)
+        return np.asarray(steps.ravel())
 
-    def needs(self, slots: int) -> Counts:
-        """Per step, how many of the frame's beats must have been accepted; there are so many row ``slots``.
-
-        Where images overlap, the hidden steps are not among them. They come in time if the next image does, and if it
-        comes later than they do, they are taken again while its beats arrive; only in between may they delay the first
-        step by some cycles that are not told here.
-        """
+    def needs(self) -> Counts:
+        """Per step, how many of the frame's beats must have been accepted."""
         reach = np.asarray(self.rows.reach(np.arange(self.rows.windows)))
         before = np.append(0, reach[:-1])
         inside = self._needs_of_the_last_row()
         rows = ((reach - 1) * self.row_beats)[:, None] + inside
         kept = np.maximum.accumulate(np.where((reach > before)[:, None], rows, 0).ravel())
         needs = self._of_frame(kept)
-        if self.hidden:
-            first = int(needs[0]) + self.hidden  # a step takes a cycle, so they cannot be over earlier
-            stored = min(slots, len(self.rows.kept)) * self.row_beats
-            needs = np.append(needs[self.hidden :], np.full(self.hidden, needs[-1]))
-            needs = np.maximum(needs, min(first, int(self._of_frame(np.array([stored]))[0])))
-        return needs
+        return np.append(needs, np.full(self.flush_steps, needs[-1]))
 
     def _needs_of_the_last_row(self) -> Counts:
         """Per step of a row of windows: kept beats needed of the last row that its windows cover."""
@@ -213,7 +204,7 @@ class Walk:
         """Per beat of the frame, the step that releases the last of the ``slots`` row slots that it waits for."""
         count = len(self.rows.kept)
         windows = np.searchsorted(self.rows.over(), np.arange(count), side="right") + 1
-        released = windows * self.row_steps - 1 - self.hidden
+        released = windows * self.row_steps - 1
         images, row = np.divmod(np.arange(count) - slots, count)
         by_row = np.full(self.rows.size, NEVER)
         by_row[self.rows.kept] = released[row] + images * self.steps
@@ -252,6 +243,7 @@ class Walk:
                 released += [step] * (finished - done)
                 done = finished
             row_start += tail
+            step += self.flush_steps
             ends.append(step)
         return ends[-1] - ends[-2]
 

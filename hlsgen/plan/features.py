@@ -287,6 +287,12 @@ def _lut_chains(features: Features, kernel: Matvec | Depthwise, simd: int, sum_b
             features.add("chain sums", ff=pe * (largest.bit_length() + 2 * digit))
             later = array.weight_bits - 2 * digit + 1
             features.add("delayed weights", ff=pe * length * later if digit else 0)
+            if digit >= 3:  # these two bits of a weight are used in no digit before
+                features.take(shift_register(pe * length * min(2, array.weight_bits - 2 * digit), digit))
+                features.add("delayed weights", ff=-digit * pe * length * min(2, array.weight_bits - 2 * digit))
+            if array.digits - digit >= 4:  # the sum's lowest bits wait for the end
+                features.take(shift_register(2 * pe, array.digits - digit))
+                features.add("chain sums", ff=-2 * pe * (array.digits - digit))
             largest >>= 2
     units = 1 if isinstance(kernel, Matvec) else pe
     features.add("delayed elements", ff=units * (array.digits - 1) * simd * input_bits)
@@ -477,7 +483,10 @@ def _pack(kernel: Pack, family: Family) -> Features:
     features.add("window", ff=kernel.axi_bits + older)
     features.add("position", lut=position, ff=position)
     features.add("beat counter", lut=beats, ff=beats)
-    small_fifo(features, kernel.axi_bits + 1, family)
+    if kernel.spaced:
+        features.add("output register", ff=kernel.axi_bits + 1)
+    else:
+        small_fifo(features, kernel.axi_bits + 1, family)
     return features
 
 
@@ -513,13 +522,14 @@ def _channels(features: Features, p: _Parameters, passes: int, style: RamStyle) 
     return tuple(p["LANES"] * bits for bits in varying)
 
 
-def _delay(features: Features, name: str, bits: int, cycles: int) -> None:
-    """Add a delay of something that is already in a register, which may become part of a shift register."""
-    if cycles >= 2:
-        features.take(shift_register(bits, cycles + 1))
-        features.add(f"{name} delay register", ff=-bits)
-    else:
-        features.add(f"{name} delay", ff=bits * max(0, cycles))
+def _delay(features: Features, bits: int, cycles: int, registered: bool, absorbed: int = 0) -> None:
+    """Add a delay of ``bits`` that are ``registered`` in flip-flops, counted already, which become part of it.
+
+    Of all these registers, ``absorbed`` are inside a DSP block.
+    """
+    left = shift_register(bits, max(0, cycles + registered - absorbed))
+    features.take(Use(lut=left.lut, lutram=left.lutram))
+    features.add("delays", ff=left.ff - bits * registered)
 
 
 def _round(features: Features, p: _Parameters, varying: tuple[int, int], is_float: bool) -> None:
@@ -573,18 +583,23 @@ def _rows(features: Features, lanes: int, x: int, factor: int, total: int) -> No
     for row in range(rows):
         features.add("row bits", lut=lanes * max(0, total - 2 * row))
         features.add("row multiples", lut=lanes * (x + 1))
-    features.add("row sums", ff=lanes * stages * total)
-    features.add("row operands", ff=lanes * ((stages - 1) * x + sum(2 * rows + 1 - 4 * s for s in range(1, stages))))
+    for stage in range(stages):
+        # four bits of the factor wait for their stage, four bits of the sum are complete after it and wait for the end
+        features.add("row operands", ff=lanes * (x + 1) if stage else 0)
+        features.add("row sums", ff=lanes * max(0, total - 4 * (stage + 1)))
+        waits = shift_register(lanes * min(4, factor - 4 * stage), stage + 1) if stage else Use()
+        low = shift_register(lanes * 4, stages - stage)
+        features.take(Use(lut=waits.lut + low.lut, lutram=waits.lutram + low.lutram))
+        features.add("row delays", ff=waits.ff + low.ff)
 
 
-def _tables(features: Features, lanes: int, x: int, first: int, total: int) -> None:
-    """Add ``hlsgen_requant_tables`` in every lane."""
+def _tables(features: Features, lanes: int, x: int, first: int, total: int, registered: bool) -> None:
+    """Add ``hlsgen_requant_tables`` in every lane. ``registered``: x comes from registers that are nothing else's."""
     groups = 1 if x <= first else 1 + -(-(x - first) // 5)
     features.add("first table", lut=lanes * total * (1 << max(0, min(x, first) - 6)), ff=lanes * total)
     features.add("tables", lut=lanes * total * (groups - 1), ff=lanes * total * (groups - 1))
     for group in range(1, groups):
-        features.take(shift_register(lanes * min(5, x - first - 5 * (group - 1)), group))
-    features.add("table delay registers", ff=lanes * x)
+        _delay(features, lanes * min(5, x - first - 5 * (group - 1)), group, registered)
 
 
 def _requant(kernel: Requant, family: Family) -> Features:
@@ -600,7 +615,8 @@ def _requant(kernel: Requant, family: Family) -> Features:
         left, factor, add, lo, hi = _channels(features, p, passes, kernel.memory)
         operand_cycles = 2 * (p["EXTRA"] > 0) + (p["LEFT_MOST"] > 0) + (p["CLIP"] > 0)
         sum_cycles = latency - 3
-        _delay(features, "clamp", lo + hi, sum_cycles + 2)
+        registered = kernel.memory is RamStyle.DISTRIBUTED and p["TILES"] * passes > 1
+        _delay(features, lo + hi, sum_cycles + 2, registered)
         if isinstance(unit, ShiftUnit):
             bits = p.each("BITS")
             features.add("shifter", lut=lanes * p["SUM_BITS"] * _multiplexer(1 << bits[0] if left else 1))
@@ -609,8 +625,9 @@ def _requant(kernel: Requant, family: Family) -> Features:
             features.add("addend", ff=add)
             features.add("signs", lut=factor, ff=factor)
         else:
-            _delay(features, "factor", factor + add, operand_cycles)
-            _delay(features, "left", left, 2 if p["EXTRA"] else 0)
+            _delay(features, factor, operand_cycles, registered, absorbed=2 if method == "dsp" else 0)
+            _delay(features, add, operand_cycles, registered)
+            _delay(features, left, 2 if p["EXTRA"] else 0, registered)
             _operand(features, p, lanes, x)
             operand, total = p["OPERAND_BITS"], p["SUM_BITS"]
             if method == "dsp":
@@ -619,7 +636,7 @@ def _requant(kernel: Requant, family: Family) -> Features:
             elif method == "rows":
                 _rows(features, lanes, operand, p.each("BITS")[1], total)
             else:
-                _tables(features, lanes, operand, 6, total)
+                _tables(features, lanes, operand, 6, total, passes == 1)
         _round(features, p, (lo, hi), isinstance(unit, Float24Unit))
     features.add("input register", lut=0, ff=lanes * kernel.input_type.bits)
     features.add("valid", ff=latency + 1)
@@ -645,23 +662,28 @@ def _operand(features: Features, p: _Parameters, lanes: int, x: int) -> None:
         features.add("clip choice", lut=lanes * operand)
 
 
+SHALLOW_SEARCH = 64
+"""Words up to which ``hlsgen_requant_threshold`` makes a memory of LUTs whatever was asked for."""
+
+
 def _search(features: Features, p: _Parameters, kernel: Requant) -> None:
     """Add ``hlsgen_requant_threshold``."""
     lanes, x, levels, tiles = p["LANES"], p["X_BITS"], p["LEVELS"], p["LEVEL_TILES"]
-    _channels(features, p, kernel.passes, kernel.memory)
+    _, factor, add, _, _ = _channels(features, p, kernel.passes, kernel.memory)
     counter(features, max(tiles, p["VALUE_TILES"]), "tile counter")
     for level in range(levels):
         # every lane has an address of its own and reads its own column, or the memory again
+        style = kernel.memory if tiles << level > SHALLOW_SEARCH else RamStyle.DISTRIBUTED
         for _ in range(lanes):
-            rom(features, "threshold", x, tiles << level, kernel.memory)
+            rom(features, "threshold", x, tiles << level, style)
         features.add("comparisons", lut=lanes * x)
         features.add("runs", ff=lanes * (level + 1))
-    features.take(shift_register(0, levels))
     features.add("operands", ff=lanes * x * levels)
     features.add("tiles", ff=bits_for(tiles) * levels)
     if p["COUNTS"]:
         features.add("result", lut=lanes * p["RESULT_BITS"], ff=lanes * p["OUTPUT_BITS"])
-        features.add("base delay", ff=lanes)
+        registered = kernel.memory is RamStyle.DISTRIBUTED and p["TILES"] > 1
+        _delay(features, factor + add, levels, registered)
     else:
         for _ in range(lanes):
             rom(features, "value", p["OUTPUT_BITS"], p["VALUE_TILES"] << levels, kernel.memory)
@@ -690,7 +712,7 @@ def _add(kernel: Add, family: Family) -> Features:
     _, mul_b, add = _channels(features, p, 1, RamStyle.DISTRIBUTED)
     bits, total = p.each("BITS"), p["SUM_BITS"]
     if method == "tables":
-        _tables(features, lanes, p["A_BITS"] + p["B_BITS"], p["FIRST"], total)
+        _tables(features, lanes, p["A_BITS"] + p["B_BITS"], p["FIRST"], total, True)
     elif not linear:
         features.add("lookups", lut=lanes * p["TERM_BITS"] * lookup_luts(1 << p["B_BITS"]), ff=lanes * p["TERM_BITS"])
         _product(features, p, p["A_X_BITS"], bits[0], p["TERM_BITS"], p["A_PARTS"], False)
@@ -703,7 +725,9 @@ def _add(kernel: Add, family: Family) -> Features:
             _rows(features, lanes, p["A_X_BITS"], bits[0], total)
             _rows(features, lanes, p["B_X_BITS"], bits[1], total)
             cycles = (bits[0] + 3) // 4
-        _delay(features, "b", lanes * p["B_BITS"] + mul_b, cycles)
+        absorbed = 2 if method == "dsp" else 0
+        _delay(features, lanes * p["B_BITS"], cycles, True, absorbed)
+        _delay(features, mul_b, cycles, p["TILES"] > 1, absorbed)
     _round(features, p, (0, 0), not linear)
     features.add("input registers", ff=lanes * (p["A_BITS"] + p["B_BITS"]))
     features.add("valid", ff=latency + 1)

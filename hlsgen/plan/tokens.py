@@ -106,7 +106,7 @@ class Tokens:
         last = np.flatnonzero(np.append(claims[1:] != claims[:-1], True))  # the last beat that each step claims
         targets = None if len(last) == len(kept) else self._all(rows[claims[last]], len(kept))
         places = self._all(last - output.queue, beats.spec.beats)
-        beats.claim = self.system.edge(write, steps, places, 1, targets)
+        beats.claim = self.system.edge(write, steps, places, output.reuse, targets)
 
     def _beats(self, name: str, beats: int) -> Node:
         return self.system.node(name, self._all(np.arange(beats), beats), self.images * beats)
@@ -220,7 +220,7 @@ def check(timing: Timing, inputs: tuple[StreamSpec, ...], outputs: tuple[StreamS
         for steps in (output.emits, output.emits if output.claims is None else output.claims):
             _require(len(steps) == spec.beats and _rising(steps), f"output {index}: not one step per beat, rising")
             _require(steps[0] >= 0 and steps[-1] < timing.steps, f"output {index}: beats of steps that are none")
-        _require(output.queue > 0, f"output {index}: a queue of {output.queue} beats")
+        _require(output.queue > 0 and output.reuse >= 0, f"output {index}: a queue of {output.queue} beats")
 
 
 def _kept(timing: Timing) -> Indices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.kernels.base import Beats, Counts, StreamSpec
+
+_STREAM = re.compile(r"accel\.core\.(\w+)_fifo\.probe|accel\.(\w+)_probe")
+"""Hierarchical names of probes: of a FIFO between kernels, and at the boundary."""
 
 Words = npt.NDArray[np.uint32]
 """Data of beats, (beats, words of 32 bits), lowest bits first."""
@@ -33,14 +37,15 @@ class Probe:
 
 
 def summary(folder: Path) -> dict[str, Probe]:
-    """Probes by stream."""
+    """Probes by stream; those of FIFOs inside kernels are not among them."""
     probes = {}
     for line in (folder / "streams.txt").read_text(encoding="utf-8").splitlines():
         name, *counts = line.split()
         written, read, most, *wires = map(int, counts)
-        *_, parent, probe = name.split(".")
-        stream = parent.removesuffix("_fifo") if probe == "probe" else probe.removesuffix("_probe")
-        probes[stream] = Probe(folder / name, written, read, most, *map(bool, wires))
+        match = _STREAM.fullmatch(name)
+        if match is None:
+            continue
+        probes[match[1] or match[2]] = Probe(folder / name, written, read, most, *map(bool, wires))
     return probes
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import Timer
+from cocotb.triggers import SimTimeoutError, Timer, with_timeout
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
@@ -27,6 +27,9 @@ STEP = 50
 
 SETTLED = 500
 """Cycles without a beat after which no more are waited for, when none is due."""
+
+ANSWER = 10_000
+"""Cycles that an access to a register may take, however many of them the master pauses."""
 
 CONTROL = 0x0C
 CLEAR_COUNTERS, SOFT_RESET = 1, 2
@@ -101,15 +104,18 @@ class Bench:
             elif kind == "write":
                 await self.write(address, value)
             elif kind == "read_registers":
-                self.registers.append([await self.control.read_dword(a) for a in range(0, LAST_REGISTER + 1, 4)])
+                self.registers.append([await self.read(a) for a in range(0, LAST_REGISTER + 1, 4)])
             else:
                 raise ValueError(f"unknown order {kind}")
         await self.finish()
         await self.settle()
 
     async def write(self, address: int, value: int) -> None:
-        await self.control.write_dword(address, value)
+        await answered(self.control.write_dword(address, value))
         await cycles(4)
+
+    async def read(self, address: int) -> int:
+        return int(await answered(self.control.read_dword(address)))
 
     async def finish(self) -> None:
         """Wait until all batches sent have come back."""
@@ -118,8 +124,9 @@ class Bench:
             self.check()
 
     async def settle(self) -> None:
-        """Wait until nothing moves any more."""
-        while self.quiet() < SETTLED:
+        """Wait until nothing moves any more that moves by itself."""
+        begin = now()
+        while min(self.quiet(), now() - begin) < SETTLED:
             await cycles(STEP)
             if now() > self.orders["cycle_limit"]:
                 raise StuckError(f"words still pass after {now():,} cycles")
@@ -143,6 +150,14 @@ def now() -> int:
 async def cycles(count: int) -> None:
     """Wait; cheaper than counting the clock's edges."""
     await Timer(count * CYCLE, unit="ns")
+
+
+async def answered(access: Coroutine[Any, Any, Any]) -> Any:
+    """The result of an access to a register, if it ever comes."""
+    try:
+        return await with_timeout(access, ANSWER * CYCLE, "ns")
+    except SimTimeoutError:
+        raise StuckError(f"an access to a register was not answered in {ANSWER:,} cycles") from None
 
 
 def chances(probability: float, seed: str) -> Iterator[bool]:

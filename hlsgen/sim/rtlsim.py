@@ -155,9 +155,13 @@ def run(
         options += ["--trace", "--trace-file", str(waves.resolve())] if waves is not None else []
         outcome = _simulate(program, options, folder)
         summary = probes.summary(folder)
-        if outcome["stuck"] and summary[design.output].written < images * design.streams[design.output].spec.beats:
-            raise VerificationError(_stuck(design, summary, outcome["stuck"], images))
-        return _result(design, folder, outcome, summary, session, images, trace)
+        stuck = _stuck(design, summary, outcome["stuck"], images) if outcome["stuck"] else ""
+        if stuck and summary[design.output].written < images * design.streams[design.output].spec.beats:
+            raise VerificationError(stuck)
+        result = _result(design, folder, outcome, summary, session, images, trace)
+        if stuck:  # and no word is missing or wrong
+            raise VerificationError(stuck)
+        return result
 
 
 def _check_session(session: Sequence[Order], words: Beats, design: Design) -> int:

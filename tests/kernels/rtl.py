@@ -3,8 +3,9 @@
     check_rtl([Case(kernel, (beats,)), ...])
 
 Every case runs freely, with gaps on its inputs, with back-pressure on its outputs, with both, and again after a reset
-in mid-frame; each time all its output beats must be golden's. Where it runs freely, every beat's clock cycle must be
-the one that ``Kernel.timing`` gives. Built benches are kept in the user's cache folder.
+in mid-frame; each time all its output beats must be golden's, and every beat's clock cycle the one that follows by
+``Kernel.timing`` from when its inputs were offered and when its outputs were taken. Built benches are kept in the
+user's cache folder.
 """
 
 from __future__ import annotations
@@ -72,73 +73,76 @@ def check_rtl(cases: list[Case], timed: bool = True) -> None:
             for stream, spec in zip(outputs[number], case.kernel.outputs, strict=True):
                 _compare(stream, spec, (folder / f"{stream.name}.log").read_text(), title)
             if timed:
-                accepted, handed = (
-                    [_free_cycles((folder / f"{stream.name}.log").read_text()) for stream in streams]
-                    for streams in (inputs[number], outputs[number])
-                )
-                _compare_cycles(case, accepted, handed, title)
+                _compare_cycles(case, inputs[number], outputs[number], folder, title)
         assert not problems, problems
 
 
-def predict(timing: Timing, inputs: list[int], images: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Cycles of acceptance and of handover by the recurrences of ``Timing``, cycle by cycle, in plain Python.
+def predict(
+    timing: Timing,
+    inputs: list[int],
+    images: int,
+    offers: list[list[int]] | None = None,
+    ready: list[str] | None = None,
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Cycles of acceptance and of handover by the recurrences of ``Timing``, step by step, in plain Python.
 
-    Inputs (of the given beats per image) always have a beat to offer, outputs are always taken.
+    ``inputs``: beats per image. ``offers``: per input, the cycles in which its beats are first offered (default: all
+    are from the beginning). ``ready``: per output a digit for each cycle, whether a beat is taken (default, and after
+    the last digit: always).
     """
     accepted: list[list[int]] = [[] for _ in timing.inputs]
     handed: list[list[int]] = [[] for _ in timing.outputs]
     issued: list[int] = []
+    offers = [[0] * (images * beats) for beats in inputs] if offers is None else offers
+    ready = [""] * len(timing.outputs) if ready is None else ready
     emits = [_by_step(spec.emits, timing.steps, images) for spec in timing.outputs]
     claims = [
         _by_step(spec.emits if spec.claims is None else spec.claims, timing.steps, images) for spec in timing.outputs
     ]
-    needs = [
-        [image * beats + need for image in range(images) for need in spec.needs.tolist()]
-        for spec, beats in zip(timing.inputs, inputs, strict=True)
-    ]
-    frees = [
-        None
-        if spec.frees is None
-        else [image * timing.steps + step for image in range(images) for step in spec.frees.tolist()]
-        for spec in timing.inputs
-    ]
-    total = images * timing.steps
-    cycle = 0
 
-    def accept() -> None:
-        for spec, free, taken, beats in zip(timing.inputs, frees, accepted, inputs, strict=True):
-            if free is None or len(taken) == images * beats or (taken and taken[-1] == cycle):
-                continue
-            step = free[len(taken)]
-            if step < 0 or (step < len(issued) and issued[step] + spec.release <= cycle):
-                taken.append(cycle)
+    def earliest_acceptance(index: int) -> int:
+        taken = accepted[index]
+        return max(offers[index][len(taken)], taken[-1] + 1 if taken else 0)
 
-    while len(issued) < total or any(len(a) < images * beats for a, beats in zip(accepted, inputs, strict=True)):
-        accept()
-        if len(issued) < total:
-            step = len(issued)
-            ready = not issued or issued[-1] + timing.interval <= cycle
-            for spec, free, need, taken in zip(timing.inputs, frees, needs, accepted, strict=True):
-                if free is not None:
-                    wanted = need[step]
-                    ready &= wanted <= len(taken) and (wanted == 0 or taken[wanted - 1] + spec.delay <= cycle)
-            for output, claim, done in zip(timing.outputs, claims, handed, strict=True):
-                for beat in claim.get(step, []):
-                    before = beat - output.queue
-                    ready &= before < 0 or (before < len(done) and done[before] + 1 <= cycle)
-            if ready:
-                issued.append(cycle)
-                for free, need, taken in zip(frees, needs, accepted, strict=True):
-                    if free is None:
-                        assert need[step] <= len(taken) + 1, f"step {step} takes more than one beat"
-                        taken += [cycle] * (need[step] - len(taken))
-                for output, emit, done in zip(timing.outputs, emits, handed, strict=True):
-                    for _ in emit.get(step, []):
-                        first = cycle + output.latency
-                        done.append(max(first, done[-1] + 1) if done else first)
-        accept()  # a step may free a place in its own cycle
-        cycle += 1
-        assert cycle < 10_000_000, "the recurrences deadlock"
+    def accept(index: int, count: int) -> None:
+        """Beats into a buffer, until there have been ``count``."""
+        spec, taken = timing.inputs[index], accepted[index]
+        assert spec.frees is not None
+        while len(taken) < count:
+            image, beat = divmod(len(taken), inputs[index])
+            step = image * timing.steps + int(spec.frees[beat])
+            assert step < len(issued), f"beat {len(taken)} waits for step {step}, and step {len(issued)} for it"
+            cycle = earliest_acceptance(index)
+            taken.append(cycle if step < 0 else max(cycle, issued[step] + spec.release))
+
+    for step in range(images * timing.steps):
+        cycle = issued[-1] + timing.interval if issued else 0
+        image, own = divmod(step, timing.steps)
+        taking = []
+        for index, (spec, beats) in enumerate(zip(timing.inputs, inputs, strict=True)):
+            needed = image * beats + int(spec.needs[own])
+            if spec.frees is not None:
+                accept(index, needed)
+                cycle = max(cycle, accepted[index][needed - 1] + spec.delay if needed else 0)
+            elif needed > len(accepted[index]):
+                assert needed == len(accepted[index]) + 1, f"step {step} takes more than one beat"
+                cycle = max(cycle, earliest_acceptance(index))
+                taking.append(index)
+        for output, claim, done in zip(timing.outputs, claims, handed, strict=True):
+            for beat in claim.get(step, []):
+                assert beat - output.queue < len(done), f"step {step} waits for a beat that it makes itself"
+                cycle = max(cycle, done[beat - output.queue] + output.reuse if beat >= output.queue else 0)
+        issued.append(cycle)
+        for index in taking:
+            accepted[index].append(cycle)
+        for output, emit, done, pattern in zip(timing.outputs, emits, handed, ready, strict=True):
+            for _ in emit.get(step, []):
+                first = max(cycle + output.latency, done[-1] + 1 if done else 0)
+                taken = pattern.find("1", first)
+                done.append(taken if taken >= 0 else max(first, len(pattern)))
+    for index, (spec, beats) in enumerate(zip(timing.inputs, inputs, strict=True)):
+        if spec.frees is not None:
+            accept(index, images * beats)
     return accepted, handed
 
 
@@ -212,8 +216,8 @@ def _bench(cases: list[Case], inputs: list[list[Wires]], outputs: list[list[Wire
         for wires in streams["out"]:
             done.append(f"{wires.name}_done")
             lines.append(
-                f'  logic {wires.name}_done; sink #(.LOG("{wires.name}.log"), .WIDTH({wires.width}), '
-                f".BEATS({len(wires.words)})) s_{wires.name} (.clk, .rst, .stalls, .phase, .cycle, "
+                f'  logic {wires.name}_done; sink #(.LOG("{wires.name}.log"), .READY("{wires.name}.ready"), '
+                f".WIDTH({wires.width}), .BEATS({len(wires.words)})) s_{wires.name} (.clk, .rst, .stalls, .phase, .cycle, "
                 f".data({wires.name}), .valid({wires.name}_v), .ready({wires.name}_r), .done({wires.name}_done));"
             )
         ports = [".clk(clk)", ".rst(rst)"]
@@ -310,26 +314,42 @@ def _compare(stream: Wires, spec: StreamSpec, log: str, title: str) -> None:
         assert len(got) == len(stream.words), f"{where}{len(got)} beats instead of {len(stream.words)}"
 
 
-def _free_cycles(log: str) -> list[int]:
-    rows = (line.split() for line in log.splitlines())
-    return [int(row[1]) for row in rows if row[0] == "0"]
+def _columns(log: Path, *columns: int) -> dict[int, list[list[int]]]:
+    """Columns of a log, by phase."""
+    by_phase: dict[int, list[list[int]]] = defaultdict(lambda: [[] for _ in columns])
+    for row in (line.split() for line in log.read_text().splitlines()):
+        for values, column in zip(by_phase[int(row[0])], columns, strict=True):
+            values.append(int(row[column]))
+    return by_phase
 
 
-def _compare_cycles(case: Case, accepted: list[list[int]], handed: list[list[int]], title: str) -> None:
-    beats = [spec.beats for spec in case.kernel.inputs]
-    expected = predict(case.kernel.timing(), beats, case.images)
-    for side, got, want in (("input", accepted, expected[0]), ("output", handed, expected[1])):
-        for index, (cycles, wanted) in enumerate(zip(got, want, strict=True)):
-            beat = next(
-                (beat for beat, pair in enumerate(zip(cycles, wanted, strict=False)) if pair[0] != pair[1]), None
-            )
-            if beat is not None:
-                around = slice(max(0, beat - 3), beat + 9)
-                raise AssertionError(
-                    f"{title}\n{side} {index}: beat {beat} moved in cycle {cycles[beat]}, not {wanted[beat]}; "
-                    f"around it {cycles[around]} instead of {wanted[around]}"
-                )
-    for cycles, spec in zip(handed, case.kernel.outputs, strict=True):
+def _ready(log: Path) -> dict[int, str]:
+    """When a sink was ready, by phase."""
+    rows = (line.split() for line in log.read_text().splitlines())
+    return {int(row[0]): row[1] for row in rows if len(row) == 2}
+
+
+def _compare_cycles(case: Case, inputs: list[Wires], outputs: list[Wires], folder: Path, title: str) -> None:
+    """In each phase, every beat's cycle by what the sources offered and the sinks took; free running, the rate too."""
+    beats, timing = [spec.beats for spec in case.kernel.inputs], case.kernel.timing()
+    sources = [_columns(folder / f"{stream.name}.log", 1, 2) for stream in inputs]
+    sinks = [_columns(folder / f"{stream.name}.log", 1) for stream in outputs]
+    ready = [_ready(folder / f"{stream.name}.ready") for stream in outputs]
+    for phase, name in enumerate(PHASES):
+        offers = [source[phase][1] for source in sources]
+        expected = predict(timing, beats, case.images, offers, [pattern[phase] for pattern in ready])
+        got = [source[phase][0] for source in sources], [sink[phase][0] for sink in sinks]
+        for side, moved, stated in zip(("input", "output"), got, expected, strict=True):
+            for index, (cycles, wanted) in enumerate(zip(moved, stated, strict=True)):
+                beat = next((beat for beat, pair in enumerate(zip(cycles, wanted, strict=True)) if len(set(pair)) > 1), None)
+                if beat is not None:
+                    around = slice(max(0, beat - 3), beat + 9)
+                    raise AssertionError(
+                        f"{title}\n{name}, {side} {index}: beat {beat} moved in cycle {cycles[beat]}, not {wanted[beat]}; "
+                        f"around it {cycles[around]} instead of {wanted[around]}"
+                    )
+    for sink, spec in zip(sinks, case.kernel.outputs, strict=True):
         if case.images > 2:  # at steady state, an image takes as long as the kernel says
+            cycles = sink[0][0]
             interval = cycles[-1] - cycles[-1 - spec.beats]
             assert interval <= case.kernel.cycles, f"{title}: {interval} cycles per image, not {case.kernel.cycles}"

@@ -110,7 +110,7 @@ def _matvec_train() -> list[Matvec]:
         *(matvec(16, 48, 8, 3, Mac.DSP2), matvec(64, 64, 2, 4, Mac.DSP2), matvec(16, 27, 2, 9, Mac.DSP2, memory=LUTS)),
         *(matvec(128, 32, 2, 4, Mac.DSP2), matvec(16, 27, 2, 27, Mac.DSP2), matvec(8, 36, 4, 12, Mac.DSP2)),
         *(matvec(32, 96, 1, 6, Mac.DSP, UINT8), matvec(10, 64, 1, 1, Mac.DSP), matvec(16, 48, 4, 3, Mac.DSP)),
-        *(matvec(16, 27, 1, 9, Mac.DSP, memory=LUTS), matvec(96, 16, 1, 2, Mac.DSP), matvec(8, 32, 2, 4, Mac.DSP, UINT4)),
+        *(matvec(16, 27, 1, 9, Mac.DSP, memory=LUTS), matvec(96, 16, 1, 2, Mac.DSP), matvec(8, 32, 2, 4, Mac.DSP, INT4)),
         *(matvec(16, 144, 1, 9, Mac.LUT), matvec(16, 32, 4, 4, Mac.LUT, UINT4, INT4), matvec(10, 64, 1, 1, Mac.LUT)),
         *(matvec(32, 96, 1, 6, Mac.LUT, UINT8), matvec(8, 36, 2, 12, Mac.LUT, INT4, INT4)),
         *(matvec(64, 64, 2, 4, Mac.LUT, UINT8, BIPOLAR), matvec(16, 27, 1, 9, Mac.LUT, INT8, INT4, LUTS)),
@@ -288,6 +288,14 @@ def _boundary_held_out() -> list[Unpack | Pack]:
     ]
 
 
+def _dot_train() -> list[Matvec | Depthwise]:
+    return [*_matvec_train(), *_depthwise_train()]  # which are of the same parts
+
+
+def _dot_held_out() -> list[Matvec | Depthwise]:
+    return [*_matvec_held_out(), *_depthwise_held_out()]
+
+
 def requant(
     kind: str,
     channels: int,
@@ -405,8 +413,7 @@ def _elementwise_held_out() -> list[Table | Add | Concat]:
 
 
 CASES: dict[str, tuple[Cases, Cases]] = {
-    "matvec": (_matvec_train, _matvec_held_out),
-    "depthwise": (_depthwise_train, _depthwise_held_out),
+    "dot products": (_dot_train, _dot_held_out),
     "requant": (_requant_train, _requant_held_out),
     "elementwise": (_elementwise_train, _elementwise_held_out),
     "window": (_window_train, _window_held_out),

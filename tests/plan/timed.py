@@ -162,7 +162,8 @@ def random_timed(generator: random.Random, beats: int) -> Timed:
     burst = int(np.bincount(emits if claims is None else claims).max())  # what one step claims must fit its queue
     queue = burst + generator.randint(0, 6)
     latency = generator.randint(1, 6)
-    return Timed((beats,), Timing(steps, (source,), (OutputTiming(emits, latency, queue, claims),), interval))
+    result = OutputTiming(emits, latency, queue, claims, reuse=generator.choice((0, 1, 1, 2)))
+    return Timed((beats,), Timing(steps, (source,), (result,), interval))
 
 
 def resnet(blocks: int) -> Design:

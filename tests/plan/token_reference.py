@@ -112,7 +112,7 @@ class Unit:
         for channel, output, claims in zip(self.outputs, self.timing.outputs, self.claims, strict=True):
             for beat in claims.get(step, ()):
                 before = beat - output.queue
-                if before >= 0 and (before >= len(channel.handed) or channel.handed[before] + 1 > cycle):
+                if before >= 0 and (before >= len(channel.handed) or channel.handed[before] + output.reuse > cycle):
                     return False
         for channel in taken:
             channel.accept(cycle)

@@ -190,6 +190,19 @@ def test_a_truncated_batch_is_noticed_and_a_reset_recovers(small: Built, share: 
     assert after.cycles == result.last_out[2] - result.first_in[1] + 1
 
 
+def test_a_reset_forgets_where_in_an_image_it_was(small: Built) -> None:
+    reset, missing = Access.SOFT_RESET, Truncated(2)
+    result = small.run(small.words(4), [missing, reset, missing, reset, 2, Access.READ_REGISTERS])
+    (registers,) = result.registers
+    assert (registers.images_in, registers.images_out, registers.errors) == (2, 2, 0)
+
+
+def test_registers_that_do_not_answer_are_no_endless_wait(small: Built, tmp_path: Path) -> None:
+    deaf = broken(small, tmp_path, "accel.v", ".arvalid(s_axi_control_arvalid)", ".arvalid(1'b0)")
+    with pytest.raises(VerificationError, match="an access to a register was not answered in 10,000 cycles"):
+        deaf.run(small.words(1), [1, Access.READ_REGISTERS])
+
+
 def test_latency_and_interval_are_measured(small: Built) -> None:
     """The slowest kernel takes its cycles per image, and no kernel starts before it has its input."""
     result = small.run(small.words(6), trace=True)
@@ -211,10 +224,11 @@ def test_gaps_and_stalls_slow_the_boundary_down(small: Built) -> None:
     free, gaps, stalls = small.run(words), small.run(words, gaps=0.95), small.run(words, stalls=0.95)
     for result in (gaps, stalls):
         np.testing.assert_array_equal(result.words, free.words)
-    assert (gaps.last_in - gaps.first_in).sum() > 2 * (free.last_in - free.first_in).sum()
-    assert (stalls.last_out - stalls.first_out).sum() > 2 * (free.last_out - free.first_out).sum()
+    assert gaps.last_in[0] - gaps.first_in[0] > free.last_in[0] - free.first_in[0]
+    assert stalls.last_out[0] - stalls.first_in[0] > free.last_out[0] - free.first_in[0]
     again = small.run(words, stalls=0.95)
     np.testing.assert_array_equal(again.last_out, stalls.last_out)
+    assert free.occupancy.keys() == small.design.streams.keys() - {"s_axis", "m_axis"}
     other = small.run(words, stalls=0.95, seed=1)
     assert (other.last_out != stalls.last_out).any()
 

@@ -1,4 +1,5 @@
-// Offers the beats of a file, one after the other; with `gaps` only now and then.
+// Offers the beats of a file, one after the other; with `gaps` only now and then. Writes to another file the cycles in
+// which each beat is accepted and first offered.
 module source #(
     parameter FILE = "",
     parameter LOG = "",
@@ -17,6 +18,9 @@ module source #(
   logic [WIDTH-1:0] beats [BEATS];
   int next;
   logic offered;
+  logic waiting;            // the beat was offered before
+  logic [31:0] since;       // when it was first
+  logic [1:0] pace;         // of a burst or a lull
   int log;
   initial begin
     $readmemh(FILE, beats);
@@ -28,11 +32,15 @@ module source #(
     if (rst) begin
       next <= 0;
       offered <= 1;
+      waiting <= 0;
     end else begin
       if (valid && ready) begin
         next <= next + 1;
-        $fwrite(log, "%0d %0d\n", phase, cycle);
+        $fwrite(log, "%0d %0d %0d\n", phase, cycle, waiting ? since : cycle);
       end
-      if (!valid || ready) offered <= !gaps || ($urandom % 8) < (($urandom % 16) < 8 ? 2 : 6);
+      waiting <= valid && !ready;
+      if (!waiting) since <= cycle;
+      if ($urandom % 16 == 0) pace <= 2'($urandom);
+      if (!valid || ready) offered <= !gaps || $urandom % 8 <= 2 * 32'(pace) + 1;
     end
 endmodule
