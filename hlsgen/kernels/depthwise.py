@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -122,7 +123,7 @@ class Depthwise(Kernel):
             Memory("start", self.acc_type, start.reshape(self.tiles, self.pe)),
         )
 
-    @property
+    @cached_property
     def dot_array(self) -> DotArray:
         """The arithmetic of the SystemVerilog form."""
         rows = self.weights.reshape(self.tiles, self.pe, self.tap_groups, self.taps).transpose(0, 2, 1, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -128,7 +129,7 @@ class Matvec(Kernel):
             Memory("start", self.acc_type, start.reshape(groups * outputs // self.pe, self.pe)),
         )
 
-    @property
+    @cached_property
     def dot_array(self) -> DotArray:
         """The arithmetic of the SystemVerilog form."""
         tiles = self.weights.reshape(self.groups, self.output_fold, self.pe, self.input_fold, self.simd)

@@ -7,7 +7,7 @@ coefficients of ``resources.json``. A kind may have variants with coefficients o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from math import gcd
@@ -168,15 +168,35 @@ SHALLOW = 16
 """Words up to which a ROM's contents are looked at: in more, hardly any bit of a weight is always the same."""
 
 
-def _adder_tree(features: Features, count: int, terms: int, term_bits: int, out_bits: int) -> None:
-    """Add ``count`` times ``hlsgen_adder_tree``."""
-    while terms > 1:
-        sums, threes, left = -(-terms // 3), terms // 3, terms % 3
-        bits = min(term_bits + bits_for(min(terms, 3)), out_bits)
-        features.add("three-term adders", lut=count * threes * bits, ff=count * threes * bits)
-        features.add("two-term adders", lut=count * (left == 2) * bits, ff=count * (left == 2) * bits)
-        features.add("passed terms", ff=count * (left == 1) * bits)
-        terms, term_bits = sums, bits
+def _adder_tree(features: Features, count: int, largest: Sequence[int], out_bits: int, inverted: bool = False) -> None:
+    """Add ``count`` times ``hlsgen_adder_tree``. ``largest``: the terms' largest values.
+
+    ``inverted``: two terms are added as three.
+    """
+    passed = [0] * len(largest)  # levels through which a term has come as it is
+    terms = list(largest)
+    while len(terms) > 1:
+        groups = [terms[i : i + 3] for i in range(0, len(terms), 3)]
+        runs = [max(passed[i : i + 3]) for i in range(0, len(terms), 3)]
+        passed = []
+        for group, run in zip(groups, runs, strict=True):
+            bits = min(sum(group).bit_length(), out_bits)
+            if len(group) == 1:
+                passed.append(run + 1)
+                continue
+            _passed(features, count * bits, run)
+            kind = "three" if len(group) == 3 or inverted else "two"
+            features.add(f"{kind}-term adders", lut=count * bits, ff=count * bits)
+            passed.append(0)
+        terms = [sum(group) for group in groups]
+    _passed(features, count * min(terms[0].bit_length(), out_bits), passed[0])
+
+
+def _passed(features: Features, bits: int, levels: int) -> None:
+    """Add the registers of a term that comes through ``levels`` of a tree as it is."""
+    use = shift_register(bits, levels)
+    features.take(Use(lut=use.lut, lutram=use.lutram))
+    features.add("passed terms", ff=use.ff)
 
 
 def _replay(features: Features, width: int, input_fold: int, output_fold: int, family: Family) -> None:
@@ -221,18 +241,18 @@ def _dot_array(
     if mac is Mac.DSP2:
         features.take(Use(dsp=pe // 2 * simd))
         _dsp_registers(features, pe // 2 * simd * 32, family)
-        _adder_tree(features, pe, simd, product_bits, sum_bits)
+        _adder_tree(features, pe, [(1 << product_bits) - 1] * simd, sum_bits)
     elif mac is Mac.DSP:
         operand = 2 if kernel.input_type.bipolar else input_bits + (not kernel.input_type.signed)
         features.take(Use(dsp=pe * simd * dsps(operand, weight_bits)))
         _dsp_registers(features, pe * simd * product_bits, family)
-        _adder_tree(features, pe, simd, product_bits, sum_bits)
+        _adder_tree(features, pe, [(1 << product_bits) - 1] * simd, sum_bits)
     elif mac is Mac.LUT:
         _lut_chains(features, kernel, simd, sum_bits)
     else:
         nines = -(-simd // 9)
         features.add("agreements", lut=pe * simd, ff=4 * pe * nines)
-        _adder_tree(features, pe, nines, 4, sum_bits)
+        _adder_tree(features, pe, [9] * (simd // 9) + [simd % 9] * (simd % 9 > 0), sum_bits)
 
     stages = array.latency - 2
     features.add("valid", ff=stages)
@@ -275,8 +295,8 @@ def _lut_chains(features: Features, kernel: Matvec | Depthwise, simd: int, sum_b
     array, pe, input_bits = kernel.dot_array, kernel.pe, kernel.input_type.bits
     bipolar = kernel.weight_type.bipolar
     product_bits = input_bits if bipolar else input_bits + 1
-    chains = -(-simd // 3)
-    for chain in range(chains):
+    terms = []
+    for chain in range(-(-simd // 3)):
         length = min(3, simd - 3 * chain)
         largest = 0
         for digit in range(array.digits):
@@ -294,10 +314,10 @@ def _lut_chains(features: Features, kernel: Matvec | Depthwise, simd: int, sum_b
                 features.take(shift_register(2 * pe, array.digits - digit))
                 features.add("chain sums", ff=-2 * pe * (array.digits - digit))
             largest >>= 2
+        terms.append((largest << (2 * array.digits)) + (1 << (2 * array.digits)) - 1)
     units = 1 if isinstance(kernel, Matvec) else pe
     features.add("delayed elements", ff=units * (array.digits - 1) * simd * input_bits)
-    term_bits = input_bits + 2 * array.digits + (simd > 1)
-    _adder_tree(features, pe, chains, term_bits, sum_bits)
+    _adder_tree(features, pe, terms, sum_bits, inverted=True)
 
 
 def _matvec(kernel: Matvec, family: Family) -> Features:
@@ -400,14 +420,19 @@ def _pool(kernel: MaxPool | SumPool, family: Family) -> Features:
     groups = kernel.kernel_taps // taps
     term, acc = kernel.inputs[0].type.bits, kernel.outputs[0].type.bits
     if is_sum:
-        _adder_tree(features, lanes, taps, term, acc)
+        _adder_tree(features, lanes, [(1 << term) - 1] * taps, acc)
         levels = tree_levels(taps)
     else:
         features.add("comparisons", lut=lanes * (taps - 1) * term)
-        terms = taps
+        terms, run = taps, 0
         while terms > 1:
+            features.add("largest", ff=lanes * (terms // 2) * term)
+            if terms % 2:
+                run += 1
+            else:
+                _passed(features, lanes * term, run)
+                run = 0
             terms = -(-terms // 2)
-            features.add("largest", ff=lanes * terms * term)
         levels = bits_for(taps)
     if taps == 1:
         features.add("reduced", ff=lanes * term)
@@ -448,6 +473,7 @@ def _unpack(kernel: Unpack, family: Family) -> Features:
     grain = gcd(word, kernel.lanes)
     features.add("window", ff=word * bits + (kernel.lanes - grain) * bits)
     features.add("multiplexer", lut=kernel.lanes * bits * _multiplexer(word // grain))
+    features.add("multiplexed", lut=kernel.lanes * bits)
     position = bits_for(word // grain + kernel.lanes // grain)
     features.add("position", lut=position, ff=position)
     features.add("words", lut=counts / 2, ff=counts / 2)
@@ -464,27 +490,27 @@ def small_fifo(features: Features, width: int, family: Family) -> None:
 
 def _pack(kernel: Pack, family: Family) -> Features:
     features = Features("pack.one" if len(kernel.parts) == 1 else "pack.several")
+    position = beats = older = kept = 0
     for (elements, lanes, type), words in zip(kernel.parts, kernel.words, strict=True):
         word = kernel.axi_bits // type.storage_bits
         grain = gcd(word, lanes)
-        older = (lanes - grain) * type.storage_bits
-        features.add("beats", lut=bits_for(elements // lanes), ff=0)
-        features.add("window bits", lut=0, ff=0)
+        # copies of a sign bit are one register, if there is but one part
+        kept = max(kept, word * (type.bits if len(kernel.parts) == 1 else type.storage_bits))
+        older = max(older, (lanes - grain) * type.storage_bits)
+        position = max(position, bits_for((word + lanes) // grain))
+        beats = max(beats, bits_for(elements // lanes))
         features.add("multiplexer", lut=kernel.axi_bits * _multiplexer(lanes // grain))
-        if word % lanes == 0 and len(kernel.parts) == 1:
-            features.add("short last words", lut=word * type.storage_bits if elements % word else 0)
+        features.add("multiplexed", lut=kernel.axi_bits if lanes > grain else 0)
+        if word % lanes == 0 and elements % word:
+            features.add("short last words", lut=kernel.axi_bits)
         if len(kernel.parts) > 1:
             features.add("parts", lut=kernel.axi_bits + older, ff=1)
-        features.add("last positions", lut=bits_for(words))
-    beats = max(bits_for(elements // lanes) for elements, lanes, _ in kernel.parts)
-    grains = [(kernel.axi_bits // type.storage_bits, lanes, type.storage_bits) for _, lanes, type in kernel.parts]
-    older = max((lanes - gcd(word, lanes)) * bits for word, lanes, bits in grains)
-    position = max(bits_for((word + lanes) // gcd(word, lanes)) for word, lanes, _ in grains)
-    features.add("window", ff=kernel.axi_bits + older)
+            features.add("part counters", lut=bits_for(words))
+    features.add("window", ff=kept + older)
     features.add("position", lut=position, ff=position)
     features.add("beat counter", lut=beats, ff=beats)
     if kernel.spaced:
-        features.add("output register", ff=kernel.axi_bits + 1)
+        features.add("output register", ff=kept + 1)
     else:
         small_fifo(features, kernel.axi_bits + 1, family)
     return features
@@ -674,8 +700,7 @@ def _search(features: Features, p: _Parameters, kernel: Requant) -> None:
     for level in range(levels):
         # every lane has an address of its own and reads its own column, or the memory again
         style = kernel.memory if tiles << level > SHALLOW_SEARCH else RamStyle.DISTRIBUTED
-        for _ in range(lanes):
-            rom(features, "threshold", x, tiles << level, style)
+        _lookup(features, "threshold", lanes, x, tiles << level, style)
         features.add("comparisons", lut=lanes * x)
         features.add("runs", ff=lanes * (level + 1))
     features.add("operands", ff=lanes * x * levels)
@@ -685,19 +710,23 @@ def _search(features: Features, p: _Parameters, kernel: Requant) -> None:
         registered = kernel.memory is RamStyle.DISTRIBUTED and p["TILES"] > 1
         _delay(features, factor + add, levels, registered)
     else:
+        _lookup(features, "value", lanes, p["OUTPUT_BITS"], p["VALUE_TILES"] << levels, kernel.memory)
+
+
+def _lookup(features: Features, name: str, lanes: int, bits: int, words: int, style: RamStyle) -> None:
+    """Add a ROM for each of ``lanes``, addressed by data."""
+    if style is RamStyle.BLOCK:
         for _ in range(lanes):
-            rom(features, "value", p["OUTPUT_BITS"], p["VALUE_TILES"] << levels, kernel.memory)
+            rom(features, name, bits, words, style)
+    elif words > 1:
+        features.add(f"{name} lookup", lut=lanes * bits * lookup_luts(words), ff=lanes * bits)
 
 
 def _table(kernel: Table, family: Family) -> Features:
     p = _Parameters(kernel)
     features = Features(f"table.{kernel.memory.value}")
     lanes, rows = kernel.lanes, p["TILES"] << p["INDEX_BITS"]
-    if kernel.memory is RamStyle.BLOCK:
-        for _ in range(lanes):
-            rom(features, "value", p["OUTPUT_BITS"], rows, kernel.memory)
-    else:
-        features.add("lookups", lut=lanes * p["OUTPUT_BITS"] * lookup_luts(rows), ff=lanes * p["OUTPUT_BITS"])
+    _lookup(features, "value", lanes, p["OUTPUT_BITS"], rows, kernel.memory)
     counter(features, p["TILES"], "tile counter")
     features.add("looked up", ff=1)
     queue(features, lanes * kernel.output_type.bits, 3, family)
@@ -714,7 +743,9 @@ def _add(kernel: Add, family: Family) -> Features:
     if method == "tables":
         _tables(features, lanes, p["A_BITS"] + p["B_BITS"], p["FIRST"], total, True)
     elif not linear:
-        features.add("lookups", lut=lanes * p["TERM_BITS"] * lookup_luts(1 << p["B_BITS"]), ff=lanes * p["TERM_BITS"])
+        _lookup(features, "term", lanes, p["TERM_BITS"], 1 << p["B_BITS"], RamStyle.DISTRIBUTED)
+        if bits[0] and not p.each("VALUE")[0] & 1:  # Yosys takes the factor's zeros off, and then misses the adder
+            features.add("even factor", lut=lanes * total, ff=lanes * total)
         _product(features, p, p["A_X_BITS"], bits[0], p["TERM_BITS"], p["A_PARTS"], False)
     else:
         if method == "dsp":

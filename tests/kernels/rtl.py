@@ -341,7 +341,9 @@ def _compare_cycles(case: Case, inputs: list[Wires], outputs: list[Wires], folde
         got = [source[phase][0] for source in sources], [sink[phase][0] for sink in sinks]
         for side, moved, stated in zip(("input", "output"), got, expected, strict=True):
             for index, (cycles, wanted) in enumerate(zip(moved, stated, strict=True)):
-                beat = next((beat for beat, pair in enumerate(zip(cycles, wanted, strict=True)) if len(set(pair)) > 1), None)
+                beat = next(
+                    (beat for beat, pair in enumerate(zip(cycles, wanted, strict=True)) if len(set(pair)) > 1), None
+                )
                 if beat is not None:
                     around = slice(max(0, beat - 3), beat + 9)
                     raise AssertionError(

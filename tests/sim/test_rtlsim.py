@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from hlsgen.emit.rtl import fifo_of, write
 from hlsgen.errors import ToolError, VerificationError
 from hlsgen.exact import solve
+from hlsgen.frontend import load
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.types import BIPOLAR, INT8, QuantType
 from hlsgen.kernels.axi import words_from_frames
@@ -28,6 +31,7 @@ from hlsgen.sim.compare import dataflow_order, first_mismatch, golden_streams
 from hlsgen.sim.rtlsim import Access, Simulated, Truncated, Write
 from tests.lower.graphs import Net, graph_of, random_frames, units_of
 from tests.lower.test_mapping import random_plan
+from tests.networks import random_network
 
 BUILD_ID = "0123456789abcdef"
 MAGIC = int.from_bytes(b"HLSG", "big")
@@ -59,6 +63,15 @@ def build(name: str, folder: Path, seed: int | None = None, axi_bits: int = 64) 
     return Built(graph, design, folder / "rtl")
 
 
+def of_graph(graph: Graph, folder: Path) -> Built:
+    """The smallest design."""
+    units = solve(graph)
+    design = lower(graph, units, smallest(graph, units), 64)
+    size_for_rate(design)
+    write(design, folder / "rtl", BUILD_ID)
+    return Built(graph, design, folder / "rtl")
+
+
 def dense() -> Graph:
     """Two small layers of one pixel: 3 words in, 2 out."""
     net = Net((1, 1, 20), INT8, seed=3)
@@ -68,13 +81,7 @@ def dense() -> Graph:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    graph = dense()
-    units = solve(graph)
-    design = lower(graph, units, smallest(graph, units), 64)
-    size_for_rate(design)
-    folder = tmp_path_factory.mktemp("small") / "rtl"
-    write(design, folder, BUILD_ID)
-    return Built(graph, design, folder)
+    return of_graph(dense(), tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +125,30 @@ def test_every_stream_equals_golden(name: str, seed: int | None, axi_bits: int, 
         if stream.name not in ("s_axis", "m_axis"):
             fifo = fifo_of(stream)
             assert free.occupancy[stream.name] <= (0 if fifo.wires else fifo.depth), stream.name
+
+
+def of_model(path: Path, folder: Path) -> Built:
+    """The smallest design of an ONNX file."""
+    return of_graph(load(path), folder)
+
+
+def test_the_example_is_exact(example_path: Callable[[str], Path], tmp_path: Path) -> None:
+    built = of_model(example_path("digits_qdq.onnx"), tmp_path)
+    words = built.words(2)
+    result = built.run(words, trace=True)
+    require_golden(built, words, result, [2])
+    prediction = predict(built.design)
+    assert (result.latency, result.interval) == (prediction.latency_cycles, prediction.interval_cycles)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 8))
+def test_random_networks_are_exact(seed: int, tmp_path: Path) -> None:
+    onnx.save(random_network(seed), str(tmp_path / "network.onnx"))
+    built = of_model(tmp_path / "network.onnx", tmp_path)
+    words = built.words(3)
+    result = built.run(words, gaps=0.2, stalls=0.2, seed=seed, trace=True)
+    require_golden(built, words, result, [3])
 
 
 def test_batches_keep_their_tlast_and_are_counted(small: Built) -> None:
@@ -191,10 +222,12 @@ def test_a_truncated_batch_is_noticed_and_a_reset_recovers(small: Built, share: 
 
 
 def test_a_reset_forgets_where_in_an_image_it_was(small: Built) -> None:
-    reset, missing = Access.SOFT_RESET, Truncated(2)
-    result = small.run(small.words(4), [missing, reset, missing, reset, 2, Access.READ_REGISTERS])
-    (registers,) = result.registers
-    assert (registers.images_in, registers.images_out, registers.errors) == (2, 2, 0)
+    """After the first reset, the second truncated batch's only word is no image's last."""
+    reset, read = Access.SOFT_RESET, Access.READ_REGISTERS
+    result = small.run(small.words(4), [Truncated(2), reset, Truncated(1), read, reset, 2, read])
+    truncated, good = result.registers
+    assert (truncated.images_in, truncated.images_out, truncated.errors) == (0, 0, 1)
+    assert (good.images_in, good.images_out, good.errors) == (2, 2, 0)
 
 
 def test_registers_that_do_not_answer_are_no_endless_wait(small: Built, tmp_path: Path) -> None:
