@@ -13,8 +13,11 @@ from functools import reduce
 from math import gcd
 from operator import and_, or_
 
+import numpy as np
+
 from hlsgen.board import Family
 from hlsgen.exact.units import Float24Unit, LinearJoinUnit, ShiftUnit, ThresholdUnit
+from hlsgen.graph.types import IntArray
 from hlsgen.kernels.add import Add
 from hlsgen.kernels.base import Kernel, MemoryImage, RamStyle
 from hlsgen.kernels.concat import Concat
@@ -161,7 +164,9 @@ def rom(
         if banks > 1:
             features.add(f"{name} banks", lut=width * -(-(banks - 1) // 3), ff=bits_for(banks))
     else:
-        features.add(f"{name} rom", lut=width * rom_luts(words), ff=width)
+        for size, share in rom_luts(words):
+            features.add(f"{name} rom of {size}", lut=width * share)
+        features.add(f"{name} rom", ff=width)
 
 
 SHALLOW = 16
@@ -265,12 +270,14 @@ def _dot_array(
         features.add("accumulator multiplexers", lut=pe * acc_bits)
     if start_rows > 1:
         features.add("start counter", lut=bits_for(start_rows), ff=bits_for(start_rows))
-    if start_rows > 64:
+    if start_rows > 64 and kernel.memory is RamStyle.BLOCK:
         rom(features, "start", pe * acc_bits, start_rows, kernel.memory)
     elif start_rows > 8:
-        rom(features, "start", pe * acc_bits, start_rows, RamStyle.DISTRIBUTED)
-    elif start_rows > 1:
-        features.add(f"start of {1 << bits_for(start_rows)}", lut=pe * acc_bits)
+        rom(features, "start", distinct_columns(array.start(), acc_bits), start_rows, RamStyle.DISTRIBUTED)
+    elif start_rows > 1:  # Yosys moves the register of the row behind the memory
+        columns = distinct_columns(array.start(), acc_bits)
+        features.add("few starts", lut=columns, ff=columns)
+        features.add("few", lut=1, ff=1)
     if array.places == 2:
         _hold(features, pe * acc_bits)
     else:
@@ -281,6 +288,13 @@ def _dsp_registers(features: Features, bits: int, family: Family) -> None:
     """Registers and adders of ``bits`` at the multipliers' outputs: Yosys moves them into a DSP48E1, not a DSP48E2."""
     if family is Family.ZYNQ_ULTRASCALE:
         features.add("dsp registers", lut=bits, ff=bits)
+
+
+def distinct_columns(words: IntArray, bits: int) -> int:
+    """Columns of a ROM that are neither constant nor equal to another one; words are of ``bits`` bits in every lane."""
+    planes = (words.reshape(len(words), -1, 1) >> np.arange(bits)) & 1
+    columns = np.unique(planes.reshape(len(words), -1), axis=1)
+    return int((columns != columns[0]).any(axis=0).sum())
 
 
 def dsps(a: int, b: int) -> int:
@@ -329,7 +343,9 @@ def _matvec(kernel: Matvec, family: Family) -> Features:
 
 def _depthwise(kernel: Depthwise, family: Family) -> Features:
     features = Features("matvec")
-    _replay(features, kernel.inputs[0].width, kernel.tap_groups, 1, family)
+    # an element goes to one multiplier only, and its register into the DSP block
+    width = 0 if kernel.mac is Mac.DSP and family is Family.ZYNQ_7000 else kernel.inputs[0].width
+    _replay(features, width, kernel.tap_groups, 1, family)
     _dot_array(features, kernel, kernel.taps, kernel.tap_groups, kernel.tiles, family)
     return features
 
@@ -358,7 +374,10 @@ def _window(kernel: Window, family: Family) -> Features:
     slots = kernel.rows_held if tap_rows > 1 else 1
     ram_width, words = kernel.ram_shape
     by_columns = kernel.tap_groups[1] == 1
-    features = Features("window.rows" if slots > 1 else "window.columns" if by_columns else "window.taps")
+    features = Features("window")
+    features.add("all taps" if slots > 1 else "rows of taps" if by_columns else "single taps", lut=20, ff=5)
+    if stride_columns > 1:
+        features.add("strides of columns", lut=5, ff=1)
     phases = kernel.rtl_parameters()["PHASES"]
     assert isinstance(phases, int)
     banks = slots * phases
@@ -394,6 +413,8 @@ def _window(kernel: Window, family: Family) -> Features:
     features.add("edges", lut=kernel_rows + kernel_columns, ff=2 * (tap_rows + 2 * tap_columns))
     slot_bits = max(1, bits_for(kernel.rows_held))
     features.add("row slot", lut=slot_bits, ff=slot_bits)
+    if kernel.rows_held & (kernel.rows_held - 1):
+        features.add("row slots that are no power of two", lut=3)
     if slots == 1 and kernel.rows_held > 1:
         features.add("base", lut=address)
     # control: writing
@@ -548,6 +569,10 @@ def _channels(features: Features, p: _Parameters, passes: int, style: RamStyle) 
     return tuple(p["LANES"] * bits for bits in varying)
 
 
+def _channels_style(kernel: Requant) -> RamStyle:
+    return RamStyle(kernel.rtl_parameters().get("CHANNELS_STYLE", RamStyle.DISTRIBUTED.value))
+
+
 def _delay(features: Features, bits: int, cycles: int, registered: bool, absorbed: int = 0) -> None:
     """Add a delay of ``bits`` that are ``registered`` in flip-flops, counted already, which become part of it.
 
@@ -619,13 +644,25 @@ def _rows(features: Features, lanes: int, x: int, factor: int, total: int) -> No
         features.add("row delays", ff=waits.ff + low.ff)
 
 
-def _tables(features: Features, lanes: int, x: int, first: int, total: int, registered: bool) -> None:
+def _tables(
+    features: Features, lanes: int, x: int, first: int, total: int, image: MemoryImage, registered: bool
+) -> None:
     """Add ``hlsgen_requant_tables`` in every lane. ``registered``: x comes from registers that are nothing else's."""
     groups = 1 if x <= first else 1 + -(-(x - first) // 5)
-    features.add("first table", lut=lanes * total * (1 << max(0, min(x, first) - 6)), ff=lanes * total)
+    features.add("first table", lut=lanes * function_luts(image.words[: 1 << min(x, first)]), ff=lanes * total)
     features.add("tables", lut=lanes * total * (groups - 1), ff=lanes * total * (groups - 1))
     for group in range(1, groups):
         _delay(features, lanes * min(5, x - first - 5 * (group - 1)), group, registered)
+
+
+def function_luts(words: Sequence[int]) -> float:
+    """LUTs of a table of 2**n words: each column by the number of address bits on which it depends."""
+    bits = max(word.bit_length() for word in words)
+    planes = np.array([[word >> bit & 1 for bit in range(bits)] for word in words], np.uint8)
+    address = np.arange(len(words))
+    inputs = [(planes != planes[address ^ (1 << bit)]).any(axis=0) for bit in range(bits_for(len(words)))]
+    depends = np.sum(inputs, axis=0)
+    return float(np.where(depends == 0, 0, np.exp2(np.maximum(depends - 6, 0))).sum())
 
 
 def _requant(kernel: Requant, family: Family) -> Features:
@@ -633,15 +670,16 @@ def _requant(kernel: Requant, family: Family) -> Features:
     lanes, passes, unit = kernel.lanes, kernel.passes, kernel.unit
     x, latency = p["X_BITS"], kernel.latency - 2
     if isinstance(unit, ThresholdUnit):
-        features = Features(f"requant.threshold.{kernel.memory.value}")
+        features = Features("elementwise")
         _search(features, p, kernel)
     else:
         method = METHODS[p["METHOD"]] if not isinstance(unit, ShiftUnit) else ""
-        features = Features(f"requant.{unit.kind}{'.' if method else ''}{method}")
-        left, factor, add, lo, hi = _channels(features, p, passes, kernel.memory)
+        features = Features("elementwise")
+        style = _channels_style(kernel)
+        left, factor, add, lo, hi = _channels(features, p, passes, style)
         operand_cycles = 2 * (p["EXTRA"] > 0) + (p["LEFT_MOST"] > 0) + (p["CLIP"] > 0)
         sum_cycles = latency - 3
-        registered = kernel.memory is RamStyle.DISTRIBUTED and p["TILES"] * passes > 1
+        registered = style is RamStyle.DISTRIBUTED and p["TILES"] * passes > 1
         _delay(features, lo + hi, sum_cycles + 2, registered)
         if isinstance(unit, ShiftUnit):
             bits = p.each("BITS")
@@ -662,7 +700,8 @@ def _requant(kernel: Requant, family: Family) -> Features:
             elif method == "rows":
                 _rows(features, lanes, operand, p.each("BITS")[1], total)
             else:
-                _tables(features, lanes, operand, 6, total, passes == 1)
+                image = next(image for image in kernel.rtl_memories() if image.name == "tables")
+                _tables(features, lanes, operand, 6, total, image, passes == 1)
         _round(features, p, (lo, hi), isinstance(unit, Float24Unit))
     features.add("input register", lut=0, ff=lanes * kernel.input_type.bits)
     features.add("valid", ff=latency + 1)
@@ -695,19 +734,20 @@ SHALLOW_SEARCH = 64
 def _search(features: Features, p: _Parameters, kernel: Requant) -> None:
     """Add ``hlsgen_requant_threshold``."""
     lanes, x, levels, tiles = p["LANES"], p["X_BITS"], p["LEVELS"], p["LEVEL_TILES"]
-    _, factor, add, _, _ = _channels(features, p, kernel.passes, kernel.memory)
+    style = _channels_style(kernel)
+    _, factor, add, _, _ = _channels(features, p, kernel.passes, style)
     counter(features, max(tiles, p["VALUE_TILES"]), "tile counter")
     for level in range(levels):
         # every lane has an address of its own and reads its own column, or the memory again
-        style = kernel.memory if tiles << level > SHALLOW_SEARCH else RamStyle.DISTRIBUTED
-        _lookup(features, "threshold", lanes, x, tiles << level, style)
+        level_style = kernel.memory if tiles << level > SHALLOW_SEARCH else RamStyle.DISTRIBUTED
+        _lookup(features, "threshold", lanes, x, tiles << level, level_style)
         features.add("comparisons", lut=lanes * x)
         features.add("runs", ff=lanes * (level + 1))
     features.add("operands", ff=lanes * x * levels)
     features.add("tiles", ff=bits_for(tiles) * levels)
     if p["COUNTS"]:
         features.add("result", lut=lanes * p["RESULT_BITS"], ff=lanes * p["OUTPUT_BITS"])
-        registered = kernel.memory is RamStyle.DISTRIBUTED and p["TILES"] > 1
+        registered = style is RamStyle.DISTRIBUTED and p["TILES"] > 1
         _delay(features, factor + add, levels, registered)
     else:
         _lookup(features, "value", lanes, p["OUTPUT_BITS"], p["VALUE_TILES"] << levels, kernel.memory)
@@ -724,7 +764,7 @@ def _lookup(features: Features, name: str, lanes: int, bits: int, words: int, st
 
 def _table(kernel: Table, family: Family) -> Features:
     p = _Parameters(kernel)
-    features = Features(f"table.{kernel.memory.value}")
+    features = Features("elementwise")
     lanes, rows = kernel.lanes, p["TILES"] << p["INDEX_BITS"]
     _lookup(features, "value", lanes, p["OUTPUT_BITS"], rows, kernel.memory)
     counter(features, p["TILES"], "tile counter")
@@ -737,13 +777,15 @@ def _add(kernel: Add, family: Family) -> Features:
     p = _Parameters(kernel)
     linear = isinstance(kernel.unit, LinearJoinUnit)
     method, lanes, latency = METHODS[p["METHOD"]], kernel.lanes, kernel.latency - 2
-    features = Features(f"add.{'linear' if linear else 'float'}.{method}")
+    features = Features("elementwise")
     _, mul_b, add = _channels(features, p, 1, RamStyle.DISTRIBUTED)
     bits, total = p.each("BITS"), p["SUM_BITS"]
     if method == "tables":
-        _tables(features, lanes, p["A_BITS"] + p["B_BITS"], p["FIRST"], total, True)
+        image = next(image for image in kernel.rtl_memories() if image.name == "tables")
+        _tables(features, lanes, p["A_BITS"] + p["B_BITS"], p["FIRST"], total, image, True)
     elif not linear:
-        _lookup(features, "term", lanes, p["TERM_BITS"], 1 << p["B_BITS"], RamStyle.DISTRIBUTED)
+        (image,) = (image for image in kernel.rtl_memories() if image.name == "b_term")
+        features.add("term lookup", lut=lanes * function_luts(image.words), ff=lanes * p["TERM_BITS"])
         if bits[0] and not p.each("VALUE")[0] & 1:  # Yosys takes the factor's zeros off, and then misses the adder
             features.add("even factor", lut=lanes * total, ff=lanes * total)
         _product(features, p, p["A_X_BITS"], bits[0], p["TERM_BITS"], p["A_PARTS"], False)

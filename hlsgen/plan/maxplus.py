@@ -155,7 +155,7 @@ class Edge:
         if self.runs:
             counts = np.zeros(size, np.int64)
             for run in self.runs:
-                if run.images == 0:
+                if run.images == 0 and run.shift > -ENDLESS:
                     counts[run.goal] = np.arange(run.source.start, run.source.stop) + 1
             targets = np.arange(size)
         else:

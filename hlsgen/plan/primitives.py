@@ -90,16 +90,24 @@ def shift_register(bits: int, cycles: int) -> Use:
     return Use(lut=luts, lutram=luts)
 
 
-ROM_LUTS = (
-    *((2, 0.05), (4, 0.1), (8, 0.5), (16, 0.6), (24, 0.95), (32, 0.8), (48, 2.1), (64, 3.3), (72, 5.1), (96, 6.9)),
-    *((128, 7.4), (144, 9.7), (192, 11.0), (256, 15.6), (288, 21.6), (512, 29.5), (576, 44.0), (1024, 69.0)),
-)
-"""Words of a ROM of random contents and the LUTs per bit that Yosys takes for it, who misses the LUT6 for 64."""
+ROM_LUTS = ((4, 0.1), (8, 0.5), (16, 0.7), (32, 0.9), (64, 3.3), (128, 7.4), (256, 15.6), (512, 29.5), (1024, 69.0))
+"""Words of a ROM and LUTs per bit that Yosys takes for it where a counter addresses it and the contents are random.
+
+A LUT6 for each 64 words would do (``lookup_luts``); next to carry chains Yosys' mapper does not find it.
+"""
 
 
-def rom_luts(words: int) -> float:
-    """LUTs per bit of a ROM, between the sizes measured in proportion."""
-    return interpolate(words, ROM_LUTS)
+def rom_luts(words: int) -> list[tuple[int, float]]:
+    """LUTs per bit of a ROM: in proportion between the next smaller and the next larger size measured, a share of each."""
+    sizes = [size for size, _ in ROM_LUTS]
+    at = min(max(words, sizes[0]), sizes[-1])
+    larger = next(size for size in sizes if size >= at)
+    smaller = max((size for size in sizes if size <= at), default=larger)
+    table = dict(ROM_LUTS)
+    if larger == smaller:
+        return [(larger, table[larger])]
+    share = (at - smaller) / (larger - smaller)
+    return [(smaller, (1 - share) * table[smaller]), (larger, share * table[larger])]
 
 
 def lookup_luts(words: int) -> float:

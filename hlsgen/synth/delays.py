@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from hlsgen.board import Family
 from hlsgen.synth.netlist import Cell
@@ -253,12 +254,35 @@ def arcs(cell: Cell, delays: Delays) -> Iterator[Arc]:
         yield from _memory_reads(cell, delays)
     elif is_dsp(cell):
         yield from _dsp(cell, delays)
+    elif cell.type == "LUT6_2":
+        yield from _dual_lut(cell, delays)
     elif not (is_ff(cell) or is_block(cell)):
         delay = 0.0 if cell.type in ("INV", "BUFG", "IBUF", "OBUF") else delays.lut
         for output in sorted(cell.outputs):
             for pin in cell.pins:
                 if pin not in cell.outputs:
                     yield from ((pin, i, output, o, delay) for i in _bits(cell, pin) for o in _bits(cell, output))
+
+
+def _dual_lut(cell: Cell, delays: Delays) -> Iterator[Arc]:
+    """Paths to each output from the inputs that its function depends on, which are not the same for both."""
+    pins = [f"I{i}" for i in range(6)]
+    constants = "".join(bit if (bit := str(cell.pins[pin][0])) in ("0", "1") else "-" for pin in pins)
+    for output, size in (("O5", 5), ("O6", 6)):  # O5 is the lower half of the table
+        init = cell.number("INIT", 0) & ((1 << (1 << size)) - 1)
+        for index in _inputs_that_matter(init, size, constants[:size]):
+            yield pins[index], 0, output, 0, delays.lut
+
+
+@cache
+def _inputs_that_matter(init: int, size: int, constants: str) -> tuple[int, ...]:
+    """Of a LUT with ``size`` inputs, some of them constant ("0", "1", else "-"), those that can change its output."""
+    rows = [row for row in range(1 << size) if all(c in ("-", str(row >> i & 1)) for i, c in enumerate(constants))]
+    return tuple(
+        index
+        for index in range(size)
+        if constants[index] == "-" and any((init >> row ^ init >> (row ^ 1 << index)) & 1 for row in rows)
+    )
 
 
 def _bits(cell: Cell, pin: str) -> range:

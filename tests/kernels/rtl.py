@@ -217,8 +217,9 @@ def _bench(cases: list[Case], inputs: list[list[Wires]], outputs: list[list[Wire
             done.append(f"{wires.name}_done")
             lines.append(
                 f'  logic {wires.name}_done; sink #(.LOG("{wires.name}.log"), .READY("{wires.name}.ready"), '
-                f".WIDTH({wires.width}), .BEATS({len(wires.words)})) s_{wires.name} (.clk, .rst, .stalls, .phase, .cycle, "
-                f".data({wires.name}), .valid({wires.name}_v), .ready({wires.name}_r), .done({wires.name}_done));"
+                f".WIDTH({wires.width}), .BEATS({len(wires.words)})) s_{wires.name} "
+                f"(.clk, .rst, .stalls, .phase, .cycle, .data({wires.name}), .valid({wires.name}_v), "
+                f".ready({wires.name}_r), .done({wires.name}_done));"
             )
         ports = [".clk(clk)", ".rst(rst)"]
         for side, group in streams.items():
@@ -347,8 +348,8 @@ def _compare_cycles(case: Case, inputs: list[Wires], outputs: list[Wires], folde
                 if beat is not None:
                     around = slice(max(0, beat - 3), beat + 9)
                     raise AssertionError(
-                        f"{title}\n{name}, {side} {index}: beat {beat} moved in cycle {cycles[beat]}, not {wanted[beat]}; "
-                        f"around it {cycles[around]} instead of {wanted[around]}"
+                        f"{title}\n{name}, {side} {index}: beat {beat} moved in cycle {cycles[beat]}, "
+                        f"not {wanted[beat]}; around it {cycles[around]} instead of {wanted[around]}"
                     )
     for sink, spec in zip(sinks, case.kernel.outputs, strict=True):
         if case.images > 2:  # at steady state, an image takes as long as the kernel says

@@ -110,7 +110,11 @@ def _matvec_train() -> list[Matvec]:
         *(matvec(16, 48, 8, 3, Mac.DSP2), matvec(64, 64, 2, 4, Mac.DSP2), matvec(16, 27, 2, 9, Mac.DSP2, memory=LUTS)),
         *(matvec(128, 32, 2, 4, Mac.DSP2), matvec(16, 27, 2, 27, Mac.DSP2), matvec(8, 36, 4, 12, Mac.DSP2)),
         *(matvec(32, 96, 1, 6, Mac.DSP, UINT8), matvec(10, 64, 1, 1, Mac.DSP), matvec(16, 48, 4, 3, Mac.DSP)),
-        *(matvec(16, 27, 1, 9, Mac.DSP, memory=LUTS), matvec(96, 16, 1, 2, Mac.DSP), matvec(8, 32, 2, 4, Mac.DSP, INT4)),
+        *(
+            matvec(16, 27, 1, 9, Mac.DSP, memory=LUTS),
+            matvec(96, 16, 1, 2, Mac.DSP),
+            matvec(8, 32, 2, 4, Mac.DSP, INT4),
+        ),
         *(matvec(16, 144, 1, 9, Mac.LUT), matvec(16, 32, 4, 4, Mac.LUT, UINT4, INT4), matvec(10, 64, 1, 1, Mac.LUT)),
         *(matvec(32, 96, 1, 6, Mac.LUT, UINT8), matvec(8, 36, 2, 12, Mac.LUT, INT4, INT4)),
         *(matvec(64, 64, 2, 4, Mac.LUT, UINT8, BIPOLAR), matvec(16, 27, 1, 9, Mac.LUT, INT8, INT4, LUTS)),
@@ -389,33 +393,49 @@ def add(channels: int, lanes: int, ratio: float, mac: Mac = Mac.DSP, floats: boo
     return Add((4, 4, channels), lanes, INT8, INT8, INT8, unit, mac)
 
 
-def _elementwise_train() -> list[Table | Add | Concat]:
+def _elementwise_train() -> list[Table | Add]:
     return [
         *(table(16, 1), table(16, 4), table(16, 1, False, BLOCK), table(16, 2, True, BLOCK), table(8, 1, x=UINT4)),
         *(table(8, 2, False, x=INT4), table(4, 1, False), table(16, 1, True, x=QuantType(6, True))),
         *(add(16, 1, 0.7), add(16, 4, 0.7), add(16, 1, 0.37), add(16, 2, 1.9), add(16, 1, 1.0), add(32, 2, 1.0)),
         *(add(16, 1, 0.7, Mac.LUT), add(16, 4, 0.7, Mac.LUT), add(16, 1, 1.0, Mac.LUT), add(32, 2, 1.9, Mac.LUT)),
         *(add(16, 1, 1, floats=False), add(64, 2, 1, floats=False), add(16, 1, 1, Mac.LUT, False)),
-        *(add(64, 2, 1, Mac.LUT, False), Concat(16, (8, 8), 1, INT8), Concat(16, (8, 16, 8), 4, INT8)),
+        add(64, 2, 1, Mac.LUT, False),
+    ]
+
+
+def _elementwise_held_out() -> list[Table | Add]:
+    tables = [table(32, 2), table(12, 1, False, BLOCK)]
+    return [*tables, add(24, 2, 0.55), add(24, 1, 1.3, Mac.LUT), add(32, 1, 1, floats=False)]
+
+
+def _all_elementwise_train() -> list[Requant | Table | Add]:
+    return [*_requant_train(), *_elementwise_train()]  # which are of the same parts
+
+
+def _all_elementwise_held_out() -> list[Requant | Table | Add]:
+    return [*_requant_held_out(), *_elementwise_held_out()]
+
+
+def _concat_train() -> list[Concat]:
+    return [
+        *(Concat(16, (8, 8), 1, INT8), Concat(16, (8, 16, 8), 4, INT8), Concat(16, (32, 16), 8, INT8)),
         *(
-            Concat(16, (32, 16), 8, INT8),
             Concat(16, (4, 4, 4, 4), 1, UINT4),
             Concat(16, (3, 5), 1, QuantType(20, True)),
+            Concat(16, (64, 64), 2, INT8),
         ),
     ]
 
 
-def _elementwise_held_out() -> list[Table | Add | Concat]:
-    return [
-        *(table(32, 2), table(12, 1, False, BLOCK), add(24, 2, 0.55), add(24, 1, 1.3, Mac.LUT)),
-        *(add(32, 1, 1, floats=False), Concat(16, (24, 8), 2, INT8), Concat(16, (8, 8, 16), 1, INT8)),
-    ]
+def _concat_held_out() -> list[Concat]:
+    return [Concat(16, (24, 8), 2, INT8), Concat(16, (8, 8, 16), 1, INT8)]
 
 
 CASES: dict[str, tuple[Cases, Cases]] = {
     "dot products": (_dot_train, _dot_held_out),
-    "requant": (_requant_train, _requant_held_out),
-    "elementwise": (_elementwise_train, _elementwise_held_out),
+    "elementwise": (_all_elementwise_train, _all_elementwise_held_out),
+    "concat": (_concat_train, _concat_held_out),
     "window": (_window_train, _window_held_out),
     "pool": (_pool_train, _pool_held_out),
     "boundary": (_boundary_train, _boundary_held_out),

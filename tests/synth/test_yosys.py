@@ -20,8 +20,8 @@ from hlsgen.kernels.unpack import Unpack
 from hlsgen.lower.design import Design, Instance, Stream
 from hlsgen.plan.primitives import Use
 from hlsgen.synth import yosys
-from hlsgen.synth.delays import ZYNQ_7000
-from hlsgen.synth.netlist import use
+from hlsgen.synth.delays import ZYNQ_7000, arcs
+from hlsgen.synth.netlist import Bit, Cell, use
 from hlsgen.synth.wrapper import literal, needed
 from hlsgen.synth.yosys import Job, run, synthesise_design, synthesise_kernel
 
@@ -207,3 +207,13 @@ def test_parameters_in_systemverilog() -> None:
     assert literal((1, -2)) == "'{1, -2}"
     assert literal("rom.mem") == '"rom.mem"'
     assert literal(1 << 40) == "43'sd1099511627776"
+
+
+def test_a_dual_lut_has_paths_only_from_inputs_that_matter() -> None:
+    """As in hlsgen_add3: O5 is the majority of I0, I1, I2; O6 is I0 ^ I1 ^ I2 ^ I3."""
+    pins: dict[str, list[Bit]] = {f"I{i}": [10 + i] for i in range(4)}
+    pins |= {"I4": ["0"], "I5": ["1"], "O5": [20], "O6": [21]}
+    init = format(0x69966996_E8E8E8E8, "064b")
+    cell = Cell("lut", "LUT6_2", pins, frozenset({"O5", "O6"}), {"INIT": init})
+    found = {(pin, output) for pin, _, output, _, _ in arcs(cell, ZYNQ_7000)}
+    assert found == {(f"I{i}", "O5") for i in range(3)} | {(f"I{i}", "O6") for i in range(4)}
