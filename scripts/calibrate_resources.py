@@ -52,18 +52,20 @@ def measure(cases: Sequence[Case], family: Family, processes: int, cached: bool)
         return [(case, use) for (case, _), use in zip(pairs, uses, strict=True)]
 
 
-def fit(rows: Sequence[tuple[Features, Use]], kind: str) -> dict[str, float]:
-    """Coefficients of LUTs or flip-flops, none negative, of least squared relative error."""
+def fit(rows: Sequence[tuple[Features, Use]], kind: str, guess: dict[str, float]) -> dict[str, float]:
+    """Coefficients of LUTs or flip-flops, none negative, of least squared relative error.
+
+    ``guess``: what they may be, 1 unless stated; a hundredth of an observation speaks for each.
+    """
     names = sorted({name for features, _ in rows for name in getattr(features, kind)})
     if not names:
         return {}
     matrix = np.array([[getattr(features, kind).get(name, 0.0) for name in names] for features, _ in rows])
     target = np.array([getattr(use, kind) - getattr(features.exact, kind) for features, use in rows], float)
     weight = 1 / np.maximum([getattr(use, kind) for _, use in rows], FLOOR)
-    # features are counted so that 1 is a good guess: a hundredth of an observation says so for each
     pull = 0.1 * np.diag(np.linalg.norm(matrix * weight[:, None], axis=0) / np.sqrt(len(rows)))
-    ones = pull.sum(axis=1)
-    solution, _ = nnls(np.vstack([matrix * weight[:, None], pull]), np.concatenate([target * weight, ones]))
+    guesses = pull @ np.array([guess.get(name, 1.0) for name in names])
+    solution, _ = nnls(np.vstack([matrix * weight[:, None], pull]), np.concatenate([target * weight, guesses]))
     return {name: round(float(value), 4) for name, value in zip(names, solution, strict=True)}
 
 
@@ -88,8 +90,12 @@ def calibrate(
         features = features_of(case, family)
         by_variant.setdefault(features.variant, []).append((features, use))
     for variant, rows in sorted(by_variant.items()):
-        ours[variant] = {kind: fit(rows, kind) for kind in ("lut", "ff")}
+        # UltraScale+ is much like the 7 series, from which it starts
+        guess = table[Family.ZYNQ_7000.value].get(variant, {}) if family is not Family.ZYNQ_7000 else {}
+        ours[variant] = {kind: fit(rows, kind, guess.get(kind, {})) for kind in ("lut", "ff")}
     if not options.keep:
+        known = {features_of(case, family).variant for cases in CASES.values() for case in cases[0]()}
+        table[family.value] = {variant: values for variant, values in ours.items() if variant in known}
         text = json.dumps({name: dict(sorted(table[name].items())) for name in sorted(table)}, indent=1)
         resources.TABLE.write_text(text + "\n", encoding="utf-8")
         resources.coefficients.cache_clear()

@@ -11,7 +11,7 @@ branch to arrive, are shrunk by bisection. Each test looks at the kernels betwee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -27,11 +27,17 @@ SWEEPS = 7
 TOLERANCE = 50
 """Bisection stops at one part in this many."""
 
+SLACK = (2, 4, 8, 16, 64)
+"""Beats by which FIFOs are deeper, at first, than beats are seen to wait where FIFOs take no time."""
+
 PARTS = (0, 0.05, 0.1, 0.2, 0.5)
 """How far to go back to deeper FIFOs where shallow ones that do one by one do not all together."""
 
 SHALLOW = 16
 """FIFOs of no more beats cost little: they stay as they are or become wires."""
+
+Regions = Sequence[Sequence[Node]]
+"""Parts of a system to solve one after the other."""
 
 
 def size_for_rate(design: Design) -> dict[str, int]:
@@ -65,9 +71,9 @@ class _Sizing:
         self.design = design
         self.network = Network(design)
         self.tokens = Tokens(design)
-        self.nodes = self.tokens.system.nodes
+        self.system = self.tokens.system
         self.forked = {name for fork in self.network.forks for name in fork.outputs}
-        self.period = max(node.span for node in self.nodes)
+        self.period = max(node.span for node in self.system.nodes)
         # few beats along the whole design, as that of the batch's last image
         self.aside = {
             name
@@ -76,58 +82,61 @@ class _Sizing:
             if self.network.beats(name) < self.network.beats(fork.outputs[0])
         }
         self.depths: dict[str, int] = {}
-        self.tokens.system.set_period(self.period)
+        self.system.set_period(self.period)
         self.tokens.pace(self.period)
-        self.tokens.system.solve(SWEEPS)
-        self.endless = saved(self.nodes)
+        self.system.solve(SWEEPS)
+        self.endless = saved(self.system.nodes)
 
     def start(self, depths: Mapping[str, int]) -> None:
         """Begin with ``depths``, raised where beats need more places than that to flow without stops."""
         inner = [name for name in depths if name not in (self.design.input, self.design.output)]
         occupied = {name: self._occupied(name) for name in inner}
         self.depths = {name: max(depths[name], occupied[name] if name in self.forked else 0) for name in inner}
-        crowded = {name for name in inner if self._crowded(name)}
-        if not self._holds(self.depths):
-            deep = {name: max(self.depths[name], occupied[name] + 2) for name in crowded}  # a FIFO takes time itself
-            self._buffer({**self.depths, **deep})
+        crowded = [name for name in inner if self._crowded(name)]
+        bursts = {name for name in crowded if self._bursts(name)}
+        self.tokens.set_depths(self.depths)
+        if bursts or not self.system.attempt(SWEEPS, [self.system.nodes]):
+            wires = self.depths
+            for slack in SLACK:  # FIFOs take time themselves, which others have to make up for
+                deep = {name: max(wires[name], occupied[name] + slack) for name in crowded}
+                if self._buffer(wires, {**wires, **deep}, bursts):
+                    break
         self.sufficient = dict(self.depths)
 
-    def _buffer(self, deep: Mapping[str, int]) -> None:
-        """Find the streams that need FIFOs because their beats come in bursts, going down from ``deep``."""
-        wires, self.depths = self.depths, dict(deep)
-        if not self._holds(self.depths):
-            return  # the period cannot be had; these FIFOs are not the reason
+    def _bursts(self, name: str) -> bool:
+        """Whether a stream's beats come in bursts that need a FIFO, for all that its neighbours have endless ones."""
+        self.tokens.set_depth(name, self.depths[name])
+        flows = self.system.attempt(SWEEPS, [self._near(name)], keep=False)
+        self.tokens.set_depth(name, None)
+        return not flows
+
+    def _buffer(self, wires: Mapping[str, int], deep: Mapping[str, int], bursts: Container[str]) -> bool:
+        """Find the streams that need FIFOs, among them ``bursts``, between ``wires`` and ``deep``, if these suffice."""
+        self.depths = dict(deep)
+        self.tokens.set_depths(deep)
+        if not self.system.attempt(SWEEPS, [self.system.nodes]):
+            return False
         bits = {name: self.design.streams[name].spec.width * depth for name, depth in deep.items()}
         candidates = sorted((name for name in deep if wires[name] < deep[name]), key=lambda name: -bits[name])
-        for name in self._drop(candidates, wires):
-            self._holds(self.depths)
-            self._bisect(name, self.nodes, wires[name])
-        self._holds(self.depths)
-
-    def _drop(self, names: list[str], wires: Mapping[str, int]) -> list[str]:
-        """Go back to ``wires`` for as many streams as the period allows, tried together; those that remain."""
-        if not names:
-            return []
-        trial = {**self.depths, **{name: wires[name] for name in names}}
-        if self._holds(trial):
-            self.depths = trial
-            return []
-        if len(names) == 1:
-            return names
-        half = len(names) // 2
-        return self._drop(names[:half], wires) + self._drop(names[half:], wires)
+        kept = [name for name in candidates if name in bursts or not self._change(name, wires[name], self._wide(name))]
+        for name in kept:
+            self._shorten(name, wires[name], self._wide(name))
+        return True
 
     def shrink(self, fork: Instance) -> None:
         """Make the FIFOs that ``fork`` writes as shallow as the period allows, looking at its surroundings only."""
         deep = [name for name in fork.outputs if self.depths[name] > SMALLEST and name not in self.aside]
-        nodes = self._around(fork)
-        self.tokens.system.solve(SWEEPS, nodes)  # neighbours may have been shrunk
+        if not deep:
+            return
+        between = self.network.between(fork)
+        around = self._around(between)
+        self.system.solve(SWEEPS, around)  # neighbours may have been shrunk
         for name in deep:
-            self._bisect(name, nodes, SMALLEST)
+            self._shorten(name, SMALLEST, [self._nodes(between), around])
 
     def finish(self) -> dict[str, int]:
         """The depths, if they keep the period all together; otherwise the least of those between that do."""
-        self.tokens.system.solve(SWEEPS)
+        self._holds(self.depths)
         for name in self.aside:
             self.depths[name] = min(self.depths[name], max(SMALLEST + 1, self._occupied(name) + 1))
         shallow = self.depths
@@ -137,36 +146,48 @@ class _Sizing:
                 return between
         return self.sufficient
 
-    def _bisect(self, name: str, nodes: list[Node], least: int) -> None:
-        """Find the smallest depth of a stream, ``least`` or more, with which ``nodes`` keep the period."""
+    def _shorten(self, name: str, least: int, regions: Regions) -> None:
+        """Find the smallest depth of a stream, ``least`` or more, with which ``regions`` keep the period."""
         enough, short = self.depths[name], least - 1
-        solution = saved(nodes)
-        trial = least if enough <= SHALLOW else enough * 4 // 5
-        while enough - short > max(1, enough // TOLERANCE):
-            restore(nodes, solution)
-            self.tokens.set_depth(name, trial)
-            if self.tokens.system.solve(SWEEPS, nodes):
-                enough, solution = trial, saved(nodes)
-            elif enough <= SHALLOW:
-                break
-            else:
-                short = trial
-            trial = (enough + short) // 2 if short >= least else max(least, enough * 4 // 5)
-        restore(nodes, solution)
-        self.tokens.set_depth(name, enough)
-        self.depths[name] = enough
+
+        def suffices(depth: int) -> bool:
+            nonlocal short
+            if short < depth < self.depths[name] and not self._change(name, depth, regions):
+                short = depth
+            return depth > short
+
+        # mostly no depth is enough but the present one; then only the last trial is needed to know
+        last = _bisect(enough, least, lambda depth: False)
+        if last is not None and suffices(last):
+            _bisect(enough, least, suffices)
+
+    def _change(self, name: str, depth: int, regions: Regions) -> bool:
+        """Change a stream's depth if ``regions``, each larger than the one before, then keep the period."""
+        self.tokens.set_depth(name, depth)
+        if self.system.attempt(SWEEPS, regions):
+            self.depths[name] = depth
+            return True
+        self.tokens.set_depth(name, self.depths[name])
+        return False
 
     def _holds(self, depths: Mapping[str, int]) -> bool:
-        """Whether the design keeps the period with ``depths``; if so, the system is solved for them."""
-        restore(self.nodes, self.endless)
+        """Whether the design keeps the period with ``depths``; if so, the system has the least solution for them."""
+        restore(self.system.nodes, self.endless)
         self.tokens.set_depths(depths)
-        return self.tokens.system.solve(SWEEPS)
+        return self.system.solve(SWEEPS)
 
-    def _around(self, fork: Instance) -> list[Node]:
-        """The nodes that feel how deep a fork's FIFOs are: from the fork to the join of its branches, and on both sides
-        up to instances that are busy all the time, since those cannot make up for being stopped.
+    def _wide(self, name: str) -> Regions:
+        """What to try a depth of a stream with: its surroundings, then all."""
+        return [self._near(name), self.system.nodes]
+
+    def _near(self, name: str) -> list[Node]:
+        """The nodes around a stream, up to instances that are busy all the time."""
+        return self._around([self.network.writer[name], self.network.reader[name]])
+
+    def _around(self, between: list[Instance]) -> list[Node]:
+        """The nodes that feel how deep FIFOs ``between`` instances are: theirs and, before the first and after the last
+        one, those up to instances that are busy all the time, since those cannot make up for being stopped.
         """
-        between = self.network.between(fork)
         inside = {instance.name: instance for instance in between}
         for end, neighbours in ((between[0], self.network.writers), (between[-1], self.network.readers)):
             pending = [end]
@@ -176,13 +197,18 @@ class _Sizing:
                         inside[other.name] = other
                         if self.tokens.steps[other.name].span < self.period:
                             pending.append(other)
-        written = {name for instance in inside.values() for name in instance.outputs}
-        read = {name for instance in inside.values() for name in instance.inputs}
-        nodes = {self.tokens.steps[name] for name in inside}
+        return self._nodes(inside.values())
+
+    def _nodes(self, instances: Iterable[Instance]) -> list[Node]:
+        """The nodes of instances and of the streams between them."""
+        inside = list(instances)
+        written = {name for instance in inside for name in instance.outputs}
+        read = {name for instance in inside for name in instance.inputs}
+        nodes = {self.tokens.steps[instance.name] for instance in inside}
         for name in written & read:
             beats = self.tokens.streams[name]
             nodes |= {node for node in (beats.write, beats.accept) if node is not None}
-        return [node for node in self.nodes if node in nodes]
+        return [node for node in self.system.nodes if node in nodes]
 
     def _crowded(self, name: str) -> bool:
         """Whether a stream's beats wait for longer than its writer's queue has room for them."""
@@ -202,3 +228,21 @@ class _Sizing:
         left = np.concatenate([accepts - image * self.period for image in range(images - 1, -1, -1)]) + 1
         gone = np.searchsorted(left, writes, side="right") - (images - 1) * len(writes)
         return int((np.arange(len(writes)) + 1 - gone).max())
+
+
+def _bisect(enough: int, least: int, suffices: Callable[[int], bool]) -> int | None:
+    """Search between ``enough`` and ``least`` for the smallest depth that suffices, to one part in ``TOLERANCE``.
+
+    Returns the last depth tried, None if there was none to try.
+    """
+    short, trial, last = least - 1, least if enough <= SHALLOW else enough * 4 // 5, None
+    while enough - short > max(1, enough // TOLERANCE):
+        last = trial
+        if suffices(trial):
+            enough = trial
+        elif enough <= SHALLOW:
+            break
+        else:
+            short = trial
+        trial = (enough + short) // 2 if short >= least else max(least, enough * 4 // 5)
+    return last

@@ -559,11 +559,11 @@ METHODS = ("dsp", "rows", "tables")
 """How a product with constants is made; METHOD of the SystemVerilog."""
 
 
-def _channels(features: Features, p: _Parameters, passes: int, style: RamStyle) -> tuple[int, ...]:
-    """Add ``hlsgen_requant_channels``; bits of each field that vary, in all lanes."""
+def _channels(features: Features, p: _Parameters, passes: int, style: RamStyle, user: str = "") -> tuple[int, ...]:
+    """Add ``hlsgen_requant_channels``, into whose ``user`` the ROM melts. Varying bits of each field, in all lanes."""
     varying = tuple(bits if varies else 0 for bits, varies in zip(p.each("BITS"), p.each("VARIES"), strict=True))
     rows = p["TILES"] * passes
-    rom(features, "channel", p["LANES"] * sum(varying), rows, style)
+    rom(features, f"channel {user}".strip(), p["LANES"] * sum(varying), rows, style)
     if sum(varying) and rows > 1:
         counter(features, rows, "channel counter")
     return tuple(p["LANES"] * bits for bits in varying)
@@ -676,7 +676,7 @@ def _requant(kernel: Requant, family: Family) -> Features:
         method = METHODS[p["METHOD"]] if not isinstance(unit, ShiftUnit) else ""
         features = Features("elementwise")
         style = _channels_style(kernel)
-        left, factor, add, lo, hi = _channels(features, p, passes, style)
+        left, factor, add, lo, hi = _channels(features, p, passes, style, "rows" if method == "rows" else "")
         operand_cycles = 2 * (p["EXTRA"] > 0) + (p["LEFT_MOST"] > 0) + (p["CLIP"] > 0)
         sum_cycles = latency - 3
         registered = style is RamStyle.DISTRIBUTED and p["TILES"] * passes > 1
@@ -735,7 +735,7 @@ def _search(features: Features, p: _Parameters, kernel: Requant) -> None:
     """Add ``hlsgen_requant_threshold``."""
     lanes, x, levels, tiles = p["LANES"], p["X_BITS"], p["LEVELS"], p["LEVEL_TILES"]
     style = _channels_style(kernel)
-    _, factor, add, _, _ = _channels(features, p, kernel.passes, style)
+    _, factor, add, _, _ = _channels(features, p, kernel.passes, style, "search")
     counter(features, max(tiles, p["VALUE_TILES"]), "tile counter")
     for level in range(levels):
         # every lane has an address of its own and reads its own column, or the memory again
@@ -778,7 +778,7 @@ def _add(kernel: Add, family: Family) -> Features:
     linear = isinstance(kernel.unit, LinearJoinUnit)
     method, lanes, latency = METHODS[p["METHOD"]], kernel.lanes, kernel.latency - 2
     features = Features("elementwise")
-    _, mul_b, add = _channels(features, p, 1, RamStyle.DISTRIBUTED)
+    _, mul_b, add = _channels(features, p, 1, RamStyle.DISTRIBUTED, "rows" if method == "rows" else "")
     bits, total = p.each("BITS"), p["SUM_BITS"]
     if method == "tables":
         image = next(image for image in kernel.rtl_memories() if image.name == "tables")

@@ -57,7 +57,8 @@ class Node:
 
     def settle(self, period: int) -> None:
         """Restore the order of the tokens after some have moved to later times."""
-        np.maximum.accumulate(self.values, out=self.values)
+        if (self.values[1:] < self.values[:-1]).any():  # often not, and looking is faster than accumulating
+            np.maximum.accumulate(self.values, out=self.values)
         last = int(self.values[-1]) + self.span - period
         if last > self.values[0]:
             np.maximum(self.values, last, out=self.values)
@@ -90,11 +91,7 @@ class Edge:
         voids: Indices | None = None,
         same: bool = False,
     ) -> None:
-        self.same = same
-        self.source = source
-        self.target = target
-        self.stale = True
-        self.period = ENDLESS
+        self._join(source, target, same)
         self.targets = targets
         images = np.zeros(1, np.int64)  # how many images earlier the source's token is
         if (index < 0).any():
@@ -107,6 +104,25 @@ class Edge:
         if not self.runs:
             self.index, self.shift, self.images = index, shift, images
             self.bound = shift - images * self.period
+
+    def _join(self, source: Node, target: Node, same: bool) -> None:
+        self.same = same
+        self.source = source
+        self.target = target
+        self.stale = True
+        self.period = ENDLESS
+
+    @staticmethod
+    def following(source: Node, target: Node, back: int, weight: int, same: bool = False) -> Edge:
+        """Token k waits for token k - ``back``; both nodes are beats, as many of them, with a pitch of 1."""
+        edge, size = Edge.__new__(Edge), len(source.skew)
+        edge._join(source, target, same)
+        edge.targets = None
+        images, back = divmod(back, size)
+        edge.runs = [Run(slice(0, size - back), slice(back, size), weight - back, images)]
+        if back:
+            edge.runs.insert(0, Run(slice(size - back, size), slice(0, back), weight - back + size, images + 1))
+        return edge
 
     def set_period(self, period: int) -> None:
         """Let the image before be ``period`` cycles earlier."""
@@ -146,6 +162,19 @@ class Edge:
             values[self.targets] = np.maximum(before, bound)
         return True
 
+    def broken(self) -> Indices:
+        """Tokens of the source for which tokens of the target do not wait yet."""
+        source, values = self.source.values, self.target.values
+        if self.runs:
+            found = [
+                np.flatnonzero(source[run.source] > values[run.goal] - (run.shift - run.images * self.period))
+                + run.source.start
+                for run in self.runs
+            ]
+            return np.concatenate(found)
+        late = source[self.index] + self.bound > (values if self.targets is None else values[self.targets])
+        return np.asarray(self.index[late])
+
     def progress(self) -> tuple[Indices, Indices]:
         """Tokens of the target that wait, and how many tokens of the source must have happened; both rising.
 
@@ -162,6 +191,55 @@ class Edge:
             counts = np.where((self.images > 0) | (self.shift < -ENDLESS), 0, self.index + 1)
             targets = np.arange(size) if self.targets is None else self.targets
         return targets, np.asarray(np.maximum.accumulate(counts))
+
+
+class _Former:
+    """What nodes were before the first change."""
+
+    def __init__(self) -> None:
+        self.values: dict[Node, Times] = {}
+        self.stale: dict[Edge, bool] = {}
+
+    def note(self, node: Node) -> None:
+        """Remember ``node``, if it has not changed yet."""
+        if node not in self.values:
+            self.values[node] = node.values.copy()
+            for edge in (*node.incoming, *node.outgoing):
+                self.stale.setdefault(edge, edge.stale)
+
+    def restore(self) -> None:
+        """Undo all changes."""
+        for node, values in self.values.items():
+            node.values[:] = values
+        for edge, stale in self.stale.items():
+            edge.stale = stale
+
+
+class _Causes:
+    """The tokens for which others do not wait yet, as long as they have not moved themselves."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.left: dict[Node, list[tuple[Indices, Times]]] = {}
+        for node in nodes:
+            for edge in node.incoming:
+                if not edge.stale:
+                    continue
+                tokens = edge.broken()
+                if len(tokens):
+                    self.left.setdefault(edge.source, []).append((tokens, edge.source.values[tokens]))
+                else:
+                    edge.stale = False
+
+    def all_moved(self, node: Node) -> bool:
+        """Whether none is left that has not moved, after ``node`` has."""
+        if node not in self.left:
+            return False
+        causes = [(tokens, times) for tokens, times in self.left[node] if (node.values[tokens] <= times).any()]
+        if causes:
+            self.left[node] = causes
+        else:
+            del self.left[node]
+        return not self.left
 
 
 def _runs(index: Indices, shift: Times, images: Indices) -> list[Run]:
@@ -208,7 +286,13 @@ class System:
         same: bool = False,
     ) -> Edge:
         """Add a constraint; see ``Edge``."""
-        edge = Edge(source, target, index, weight, targets, voids, same)
+        return self._add(Edge(source, target, index, weight, targets, voids, same))
+
+    def following(self, source: Node, target: Node, back: int, weight: int, same: bool = False) -> Edge:
+        """Add a constraint; see ``Edge.following``."""
+        return self._add(Edge.following(source, target, back, weight, same))
+
+    def _add(self, edge: Edge) -> Edge:
         edge.set_period(self.period)
         edge.source.outgoing.append(edge)
         edge.target.incoming.append(edge)
@@ -239,24 +323,52 @@ class System:
 
         ``nodes``, in their order: only these may move, and only their constraints are looked at.
         """
-        chosen = self.nodes if nodes is None else nodes
+        return self._sweep(sweeps, self.nodes if nodes is None else nodes, None)
+
+    def attempt(self, sweeps: int, regions: Sequence[Sequence[Node]], keep: bool = True) -> bool:
+        """Like ``solve``, for one region after another; if one fails, or not to ``keep``, times become what they were.
+
+        The times must have satisfied all constraints in the regions before some constraints were added. It ends early
+        where no times can do so: some token that has moved must have done so because of a token that has not, and the
+        first step of the way from that one was a constraint broken at the beginning. So if all sources of those have
+        moved, there is a cycle on which tokens push each other for ever.
+        """
+        former = _Former()
+        solved = all(self._sweep(sweeps, nodes, former) for nodes in regions)
+        if not (solved and keep):
+            former.restore()
+        return solved
+
+    def _sweep(self, sweeps: int, chosen: Sequence[Node], former: _Former | None) -> bool:
+        """``solve``; with ``former``, which is told what there was before, it ends early as ``attempt`` does."""
         scratch = np.empty(max(len(node.values) for node in chosen), np.int64)
+        causes = None if former is None else _Causes(chosen)
+        if causes is not None and not causes.left:
+            return True
         for sweep in range(sweeps):
             moved = False
             for node in chosen if sweep % 2 == 0 else reversed(chosen):
+                stale = [edge for edge in node.incoming if edge.stale]
+                if not stale:
+                    continue
+                if former is not None:
+                    former.note(node)
                 changed = False
-                for edge in node.incoming:
-                    if edge.stale:
-                        edge.stale = False
-                        changed |= edge.push(edge.source.values, node.values, scratch)
+                for edge in stale:
+                    edge.stale = False
+                    changed |= edge.push(edge.source.values, node.values, scratch)
                 if changed:
                     moved = True
                     node.settle(self.period)
                     for edge in node.outgoing:
                         edge.stale = True
-            self.sweeps += 1
+                    if causes is not None and causes.all_moved(node):
+                        self.sweeps += sweep + 1
+                        return False
             if not moved:
+                self.sweeps += sweep + 1
                 return True
+        self.sweeps += sweeps
         return not any(edge.stale for node in chosen for edge in node.incoming)
 
     def reached(self, visits: float = math.inf) -> dict[str, int] | None:

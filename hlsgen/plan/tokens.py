@@ -75,7 +75,7 @@ class Tokens:
             beats = self.streams[name]
             beats.accept = self._beats(f"{name} accepted", spec.beats)
             if beats.write is not None:
-                beats.forward = self.system.edge(beats.write, beats.accept, self._all(np.arange(spec.beats), 0), 0)
+                beats.forward = self.system.following(beats.write, beats.accept, 0, 0)
         places, span = self._all(kept, timing.steps), self.images * timing.steps
         steps = self.system.node(instance.name, places, span, timing.interval)
         self.steps[instance.name], self.kept[instance.name] = steps, kept
@@ -126,15 +126,14 @@ class Tokens:
         for edge in (beats.forward, beats.backward):
             if edge is not None:
                 self.system.drop(edge)
-        order = np.arange(len(write.skew))
         fifo = None if depth is None else Fifo(beats.spec.width, depth)
         beats.latency, beats.depth = (0, 0) if fifo is None else (fifo.latency, fifo.depth)
-        beats.forward = self.system.edge(write, accept, order, beats.latency)
+        beats.forward = self.system.following(write, accept, 0, beats.latency)
         beats.backward = None
         if fifo is not None and fifo.wires:
-            beats.backward = self.system.edge(accept, write, order, 0, same=True)
+            beats.backward = self.system.following(accept, write, 0, 0, same=True)
         elif fifo is not None:
-            beats.backward = self.system.edge(accept, write, order - fifo.depth, 1)
+            beats.backward = self.system.following(accept, write, fifo.depth, 1)
 
     def set_depths(self, depths: Mapping[str, int | None]) -> None:
         """``set_depth`` for several streams."""

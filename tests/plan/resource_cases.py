@@ -215,6 +215,7 @@ def _window_train() -> list[Window]:
         *(window((28, 28, 1), 3, 1, 1, "one", UINT8), window((16, 16, 8), 2, 2, 1, "one", pad=0)),
         *(window((24, 24, 8), 5, 1, 1, "one"), window((14, 14, 32), 3, 1, 2, "one", groups=16)),
         *(window((10, 10, 8), 3, 1, 1, "one", memory=LUTS), window((10, 10, 8), 3, 1, 1, "row", memory=LUTS)),
+        *(window((14, 22, 12), 3, 2, 1, "row"), window((11, 11, 10), 3, 2, 1, "one")),
         *(window((32, 32, 16), 1, 2, 1, "all", pad=0), window((16, 16, 32), 1, 2, 4, "all", pad=0)),
         *(window((8, 8, 64), 1, 2, 2, "all", pad=0), window((15, 15, 8), 1, 2, 1, "all", UINT4, pad=0)),
     ]
@@ -349,6 +350,10 @@ def _requant_train() -> list[Requant]:
         *(requant(f, 16, 1, 150000, mac=Mac.LUT, single=True), requant(f, 8, 1, 8000, mac=Mac.LUT, single=True)),
         *(requant("scale", 16, 1, 150000), requant("scale", 64, 2, 400000), requant("scale", 32, 1, 9000)),
         *(
+            requant(f, 64, 1, 100000),
+            requant(f, 40, 1, 30000),
+            requant("scale", 64, 1, 30000),
+            requant("scale", 12, 1, 9000),
             requant("scale", 16, 4, 50000),
             requant("scale", 64, 1, 80000, 2, memory=BLOCK),
             requant("scale", 8, 1, 2000),
@@ -400,7 +405,7 @@ def _elementwise_train() -> list[Table | Add]:
         *(add(16, 1, 0.7), add(16, 4, 0.7), add(16, 1, 0.37), add(16, 2, 1.9), add(16, 1, 1.0), add(32, 2, 1.0)),
         *(add(16, 1, 0.7, Mac.LUT), add(16, 4, 0.7, Mac.LUT), add(16, 1, 1.0, Mac.LUT), add(32, 2, 1.9, Mac.LUT)),
         *(add(16, 1, 1, floats=False), add(64, 2, 1, floats=False), add(16, 1, 1, Mac.LUT, False)),
-        add(64, 2, 1, Mac.LUT, False),
+        *(add(64, 2, 1, Mac.LUT, False), add(16, 1, 0.51), add(16, 1, 0.83, Mac.LUT)),
     ]
 
 
