@@ -24,6 +24,9 @@ from hlsgen.plan.tokens import Tokens
 SWEEPS = 7
 """Sweeps within which a period counts as possible. Usual are 3 to 5 if it is, and endless ones otherwise."""
 
+PATIENCE = 24
+"""Sweeps for all depths together, which take some more, as they are solved for from the beginning."""
+
 TOLERANCE = 50
 """Bisection stops at one part in this many."""
 
@@ -174,7 +177,7 @@ class _Sizing:
         """Whether the design keeps the period with ``depths``; if so, the system has the least solution for them."""
         restore(self.system.nodes, self.endless)
         self.tokens.set_depths(depths)
-        return self.system.solve(SWEEPS)
+        return self.system.attempt(PATIENCE, [self.system.nodes])
 
     def _wide(self, name: str) -> Regions:
         """What to try a depth of a stream with: its surroundings, then all."""

@@ -41,7 +41,14 @@ class Amounts:
         return iter((self.lut, self.lutram, self.ff, self.dsp, self.bram18, self.uram))
 
     def __add__(self, other: Amounts) -> Amounts:
-        return Amounts(*(a + b for a, b in zip(self, other, strict=True)))
+        return Amounts(
+            self.lut + other.lut,
+            self.lutram + other.lutram,
+            self.ff + other.ff,
+            self.dsp + other.dsp,
+            self.bram18 + other.bram18,
+            self.uram + other.uram,
+        )
 
     def __sub__(self, other: Amounts) -> Amounts:
         return Amounts(*(a - b for a, b in zip(self, other, strict=True)))

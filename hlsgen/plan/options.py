@@ -17,6 +17,8 @@ from itertools import pairwise, product
 from math import gcd
 from typing import ClassVar
 
+import numpy as np
+
 from hlsgen.board import Family
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.ops import Conv, Op, Requantize, Reshape
@@ -73,10 +75,21 @@ class Costs:
     def __init__(self, family: Family) -> None:
         self.family = family
         self._widths: dict[tuple[QuantType, int, int, int], tuple[Amounts, int]] = {}
+        self._known: dict[tuple[object, ...], tuple[Amounts, int]] = {}
 
-    def of(self, kernels: Sequence[Kernel]) -> Amounts:
-        """What the kernels take together."""
-        return sum((Amounts.of(estimate(kernel, self.family)) for kernel in kernels), Amounts())
+    def of(self, kernels: Sequence[Kernel]) -> tuple[Amounts, int]:
+        """What the kernels take together, and the cycles of the slowest."""
+        priced = [self._priced(kernel) for kernel in kernels]
+        return sum((amounts for amounts, _ in priced), Amounts()), max((cycles for _, cycles in priced), default=0)
+
+    def _priced(self, kernel: Kernel) -> tuple[Amounts, int]:
+        """Amounts and cycles of a kernel; known if one has been seen whose fields are the same, and no arrays."""
+        key = (type(kernel), *vars(kernel).values())
+        if any(isinstance(value, np.ndarray) for value in key):
+            return Amounts.of(estimate(kernel, self.family)), kernel.cycles
+        if key not in self._known:
+            self._known[key] = Amounts.of(estimate(kernel, self.family)), kernel.cycles
+        return self._known[key]
 
     def width(self, edge: Edge, lanes_in: int, lanes_out: int) -> tuple[Amounts, int]:
         """Amounts and cycles of what ``lower`` puts between these lanes: no, one or two ``width`` kernels."""
@@ -85,7 +98,7 @@ class Costs:
             common = gcd(lanes_in, lanes_out)
             stations = dict.fromkeys((lanes_in, common, lanes_out)) if common < min(lanes_in, lanes_out) else key[2:]
             kernels = [Width(edge.type, a, b, edge.elements // a) for a, b in pairwise(stations) if a != b]
-            self._widths[key] = self.of(kernels), max((kernel.cycles for kernel in kernels), default=0)
+            self._widths[key] = self.of(kernels)
         return self._widths[key]
 
 
@@ -130,6 +143,7 @@ class Place(ABC):
         self._exits: dict[int, tuple[Amounts, int]] = {}
         self._known: dict[object, tuple[Amounts, int]] = {}
         self._options: dict[int, list[Option]] = {}
+        self._made: dict[int, Option] = {}
 
     @abstractmethod
     def lanes(self, fields: Fields) -> tuple[int, int]:
@@ -166,18 +180,25 @@ class Place(ABC):
         ``sized`` is as small as it can be, for a larger number is taken to cost no less.
         """
         if interval not in self._options:
-            rest = {name: values for name, values in self.fields.items() if name != self.sized}
-            found = (self._least(fields, interval) for fields in _combinations(rest))
-            self._options[interval] = [option for option in found if option is not None]
+            found = (next((fields for cycles, fields in sizes if cycles <= interval), None) for sizes in self._choices)
+            self._options[interval] = [self._option(fields) for fields in found if fields is not None]
         return self._options[interval]
 
-    def _least(self, fields: Fields, interval: int) -> Option | None:
-        """The option with ``fields`` and the first size of at most ``interval`` cycles."""
-        for size in self.fields[self.sized]:
-            chosen = {**fields, self.sized: size}
-            if self.cycles(chosen) <= interval and self.conflict(chosen) is None:
-                return self.option(chosen)
-        return None
+    @cached_property
+    def _choices(self) -> list[list[tuple[int, Fields]]]:
+        """All foldings with their cycles: for each combination of the other fields, by rising ``sized``."""
+        rest = {name: values for name, values in self.fields.items() if name != self.sized}
+        choices = []
+        for fields in _combinations(rest):
+            sizes: list[Fields] = [{**fields, self.sized: size} for size in self.fields[self.sized]]
+            choices.append([(self.cycles(chosen), chosen) for chosen in sizes if self.conflict(chosen) is None])
+        return choices
+
+    def _option(self, fields: Fields) -> Option:
+        """``option`` of one of ``_choices``, made once."""
+        if id(fields) not in self._made:
+            self._made[id(fields)] = self.option(fields)
+        return self._made[id(fields)]
 
     def option(self, fields: Fields) -> Option:
         """The option with these fields."""
@@ -196,14 +217,13 @@ class Place(ABC):
         if lanes not in self._exits:
             forks = [kernel for leaving in self.leaving for kernel in leaving.forks(lanes)]
             packs = [kernel for leaving in self.leaving for kernel in leaving.packs(lanes, self.axi_bits)]
-            self._exits[lanes] = self.costs.of([*forks, *packs]), sum(kernel.cycles for kernel in packs)
+            self._exits[lanes] = self.costs.of([*forks, *packs])[0], sum(kernel.cycles for kernel in packs)
         return self._exits[lanes]
 
     def _once(self, key: object, kernels: Callable[[], Sequence[Kernel]]) -> tuple[Amounts, int]:
         """Amounts and most cycles of some kernels, made once per ``key``."""
         if key not in self._known:
-            made = kernels()
-            self._known[key] = self.costs.of(made), max((kernel.cycles for kernel in made), default=0)
+            self._known[key] = self.costs.of(kernels())
         return self._known[key]
 
 

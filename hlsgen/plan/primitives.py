@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -23,7 +23,15 @@ class Use:
     uram: int = 0
 
     def __add__(self, other: Use) -> Use:
-        return Use(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(Use)))
+        return Use(
+            self.lut + other.lut,
+            self.lutram + other.lutram,
+            self.ff + other.ff,
+            self.dsp + other.dsp,
+            self.ramb18 + other.ramb18,
+            self.ramb36 + other.ramb36,
+            self.uram + other.uram,
+        )
 
 
 def block_ram(width: int, words: int) -> Use:
