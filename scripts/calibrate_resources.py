@@ -55,7 +55,8 @@ def measure(cases: Sequence[Case], family: Family, processes: int, cached: bool)
 def fit(rows: Sequence[tuple[Features, Use]], kind: str, guess: dict[str, float]) -> dict[str, float]:
     """Coefficients of LUTs or flip-flops, none negative, of least squared relative error.
 
-    ``guess``: what they may be, 1 unless stated; a hundredth of an observation speaks for each.
+    ``guess``: what they may be if that is known better than 1. A hundredth of an observation speaks for a 1, a quarter
+    of one for a guess.
     """
     names = sorted({name for features, _ in rows for name in getattr(features, kind)})
     if not names:
@@ -63,7 +64,7 @@ def fit(rows: Sequence[tuple[Features, Use]], kind: str, guess: dict[str, float]
     matrix = np.array([[getattr(features, kind).get(name, 0.0) for name in names] for features, _ in rows])
     target = np.array([getattr(use, kind) - getattr(features.exact, kind) for features, use in rows], float)
     weight = 1 / np.maximum([getattr(use, kind) for _, use in rows], FLOOR)
-    pull = 0.1 * np.diag(np.linalg.norm(matrix * weight[:, None], axis=0) / np.sqrt(len(rows)))
+    pull = (0.5 if guess else 0.1) * np.diag(np.linalg.norm(matrix * weight[:, None], axis=0) / np.sqrt(len(rows)))
     guesses = pull @ np.array([guess.get(name, 1.0) for name in names])
     solution, _ = nnls(np.vstack([matrix * weight[:, None], pull]), np.concatenate([target * weight, guesses]))
     return {name: round(float(value), 4) for name, value in zip(names, solution, strict=True)}

@@ -1,5 +1,5 @@
-"""Breaks one thing at a time, in the C++, in the SystemVerilog, in the design, in the golden model, in what ONNX Runtime is given, and
-requires that verification notices. Runs with ``make test-mutations``.
+"""Breaks one thing at a time, in the C++, in the SystemVerilog, in the design, in the golden model, in what ONNX
+Runtime is given, and requires that verification notices. Runs with ``make test-mutations``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ DIGITS = EXAMPLES / "digits_qdq.onnx"
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path_factory.mktemp("build") / "out", fps=400, verify="none")
+    folder = tmp_path_factory.mktemp("build") / "out"
+    return hlsgen.build(DIGITS, board="pynq-z2", output=folder, fps=400, verify="none")
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ class DotArray:
         """Booth digits of a weight, for products made of LUTs."""
         return (self.weight_bits + 1) // 2
 
-    @property
+    @cached_property
     def product_range(self) -> tuple[int, int]:
         """Smallest and largest product of the actual weights' range and the input type."""
         corners = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class Form:
     dsps: int
 
 
+@lru_cache(maxsize=1000)  # kernels of all foldings share it
 def requant_form(unit: RequantUnit, passes: int, mac: Mac) -> Form:
     """The arithmetic of a ``shift``, ``scale`` or ``float24`` unit; raises TypeError for another one."""
     match unit:

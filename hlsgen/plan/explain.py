@@ -149,10 +149,12 @@ def explain(
     clock_mhz: float | None = None,
     max_utilization: float | None = None,
     reserve: Use = SHELL,
+    problem: Problem | None = None,
 ) -> Explanation:
     """Explain ``design``, a lowering of ``graph`` with any plan, ``fold``'s or an edited one.
 
-    ``depths``: of its FIFOs in hardware, in beats by stream. The other arguments are those of ``fold``.
+    ``depths``: of its FIFOs in hardware, in beats by stream. ``problem``: of ``fold``, which saves time. The other
+    arguments are those of ``fold``.
     """
     family, room = board.family, limits(board, max_utilization, reserve)
     by_kind: dict[str, Amounts] = {}
@@ -163,7 +165,7 @@ def explain(
     interval = max(instance.kernel.cycles for instance in design.instances)
     amounts = sum(by_kind.values(), Amounts())
     fifos = by_kind.get("FIFOs", Amounts())
-    problem = Problem.of(graph, units, family, design.axi_bits)
+    problem = problem or Problem.of(graph, units, family, design.axi_bits)
     return Explanation(
         board=board.name,
         clock_mhz=clock_mhz or board.clock_mhz,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cache, reduce
 from math import gcd
 from operator import and_, or_
 
@@ -66,6 +66,14 @@ class Features:
     def take(self, use: Use) -> None:
         """Add to what is known exactly."""
         self.exact += use
+
+    def merge(self, part: Features, count: int) -> None:
+        """Count all of ``part`` that many times."""
+        for name, amount in part.lut.items():
+            self.add(name, lut=count * amount)
+        for name, amount in part.ff.items():
+            self.add(name, ff=count * amount)
+        self.take(part.exact * count)
 
 
 def fifo(fifo: Fifo, family: Family) -> Features:
@@ -178,6 +186,13 @@ def _adder_tree(features: Features, count: int, largest: Sequence[int], out_bits
 
     ``inverted``: two terms are added as three.
     """
+    features.merge(_tree(tuple(largest), out_bits, inverted), count)
+
+
+@cache
+def _tree(largest: tuple[int, ...], out_bits: int, inverted: bool) -> Features:
+    """One ``hlsgen_adder_tree``."""
+    features = Features("", lut={}, ff={})
     passed = [0] * len(largest)  # levels through which a term has come as it is
     terms = list(largest)
     while len(terms) > 1:
@@ -189,12 +204,13 @@ def _adder_tree(features: Features, count: int, largest: Sequence[int], out_bits
             if len(group) == 1:
                 passed.append(run + 1)
                 continue
-            _passed(features, count * bits, run)
+            _passed(features, bits, run)
             kind = "three" if len(group) == 3 or inverted else "two"
-            features.add(f"{kind}-term adders", lut=count * bits, ff=count * bits)
+            features.add(f"{kind}-term adders", lut=bits, ff=bits)
             passed.append(0)
         terms = [sum(group) for group in groups]
-    _passed(features, count * min(terms[0].bit_length(), out_bits), passed[0])
+    _passed(features, min(terms[0].bit_length(), out_bits), passed[0])
+    return features
 
 
 def _passed(features: Features, bits: int, levels: int) -> None:
@@ -292,9 +308,11 @@ def _dsp_registers(features: Features, bits: int, family: Family) -> None:
 
 def distinct_columns(words: IntArray, bits: int) -> int:
     """Columns of a ROM that are neither constant nor equal to another one; words are of ``bits`` bits in every lane."""
-    planes = (words.reshape(len(words), -1, 1) >> np.arange(bits)) & 1
-    columns = np.unique(planes.reshape(len(words), -1), axis=1)
-    return int((columns != columns[0]).any(axis=0).sum())
+    planes = (words.reshape(len(words), -1, 1) >> np.arange(bits)).astype(np.uint8) & 1
+    packed = np.packbits(planes.reshape(len(words), -1), axis=0)
+    size, columns = len(packed), np.ascontiguousarray(packed.T).tobytes()
+    distinct = {columns[start : start + size] for start in range(0, len(columns), size)}
+    return len(distinct - {bytes(size), np.packbits(np.ones(len(words), np.uint8)).tobytes()})
 
 
 def dsps(a: int, b: int) -> int:
@@ -307,31 +325,38 @@ def dsps(a: int, b: int) -> int:
 def _lut_chains(features: Features, kernel: Matvec | Depthwise, simd: int, sum_bits: int) -> None:
     """Add ``hlsgen_dot_lut`` for every output: rows of adders, and what delays weights and elements."""
     array, pe, input_bits = kernel.dot_array, kernel.pe, kernel.input_type.bits
-    bipolar = kernel.weight_type.bipolar
-    product_bits = input_bits if bipolar else input_bits + 1
-    terms = []
-    for chain in range(-(-simd // 3)):
-        length = min(3, simd - 3 * chain)
-        largest = 0
-        for digit in range(array.digits):
-            for _ in range(length):
-                features.add("product rows", lut=pe * product_bits)
-                largest += (1 << product_bits) - 1
-                features.add("product row tops", lut=pe * (largest.bit_length() - product_bits))
-            features.add("chain sums", ff=pe * (largest.bit_length() + 2 * digit))
-            later = array.weight_bits - 2 * digit + 1
-            features.add("delayed weights", ff=pe * length * later if digit else 0)
-            if digit >= 3:  # these two bits of a weight are used in no digit before
-                features.take(shift_register(pe * length * min(2, array.weight_bits - 2 * digit), digit))
-                features.add("delayed weights", ff=-digit * pe * length * min(2, array.weight_bits - 2 * digit))
-            if array.digits - digit >= 4:  # the sum's lowest bits wait for the end
-                features.take(shift_register(2 * pe, array.digits - digit))
-                features.add("chain sums", ff=-2 * pe * (array.digits - digit))
-            largest >>= 2
-        terms.append((largest << (2 * array.digits)) + (1 << (2 * array.digits)) - 1)
+    product_bits = input_bits if kernel.weight_type.bipolar else input_bits + 1
+    chains, terms = _chains(simd, product_bits, array.weight_bits, array.digits)
+    features.merge(chains, pe)
     units = 1 if isinstance(kernel, Matvec) else pe
     features.add("delayed elements", ff=units * (array.digits - 1) * simd * input_bits)
     _adder_tree(features, pe, terms, sum_bits, inverted=True)
+
+
+@cache
+def _chains(simd: int, product_bits: int, weight_bits: int, digits: int) -> tuple[Features, tuple[int, ...]]:
+    """The rows of adders of one ``hlsgen_dot_lut``, and the largest values of its terms."""
+    features, terms = Features("", lut={}, ff={}), []
+    for chain in range(-(-simd // 3)):
+        length = min(3, simd - 3 * chain)
+        largest = 0
+        for digit in range(digits):
+            for _ in range(length):
+                features.add("product rows", lut=product_bits)
+                largest += (1 << product_bits) - 1
+                features.add("product row tops", lut=(largest.bit_length() - product_bits))
+            features.add("chain sums", ff=(largest.bit_length() + 2 * digit))
+            later = weight_bits - 2 * digit + 1
+            features.add("delayed weights", ff=length * later if digit else 0)
+            if digit >= 3:  # these two bits of a weight are used in no digit before
+                features.take(shift_register(length * min(2, weight_bits - 2 * digit), digit))
+                features.add("delayed weights", ff=-digit * length * min(2, weight_bits - 2 * digit))
+            if digits - digit >= 4:  # the sum's lowest bits wait for the end
+                features.take(shift_register(2, digits - digit))
+                features.add("chain sums", ff=-2 * (digits - digit))
+            largest >>= 2
+        terms.append((largest << (2 * digits)) + (1 << (2 * digits)) - 1)
+    return features, tuple(terms)
 
 
 def _matvec(kernel: Matvec, family: Family) -> Features:

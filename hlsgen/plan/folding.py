@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor
 
 from hlsgen.board import Board, Family
@@ -36,7 +36,8 @@ class Folded:
     ``optimal``: no legal folding within ``limits`` is faster (with ``fps``: none that is fast enough takes less), by
     the estimates. ``gap``: by what fraction the interval may exceed the least one; 0 if optimal or with ``fps``.
     ``use``: of the whole accelerator, FIFOs included, ``limits`` what it might have taken (the board's shares less the
-    shell). ``seconds``: spent on it; the only figure that may differ from run to run.
+    shell). ``seconds``: spent on it; the only figure that may differ from run to run. ``problem``: what there was to
+    choose from, for ``explain``.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class Folded:
     use: Use
     limits: Amounts
     seconds: float
+    problem: Problem = field(repr=False, compare=False)
 
 
 def fold(
@@ -194,7 +196,7 @@ class _Search:
         least = self.problem.intervals[self.impossible]
         gap = max(0.0, sized.interval / least - 1)
         seconds = time.perf_counter() - self.started
-        return Folded(sized.plan, gap == 0, gap, sized.interval, sized.use, self.limits, seconds)
+        return Folded(sized.plan, gap == 0, gap, sized.interval, sized.use, self.limits, seconds, self.problem)
 
     # messages
 

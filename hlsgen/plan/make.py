@@ -44,8 +44,8 @@ class Planned:
         rate = self.clock_mhz * 1e6 / timing.interval_cycles
         return [
             f"{timing.interval_cycles:,} cycles per image"
-            f"{f' (at most {gap:.1%} above the least)' if gap else ''}, {rate:,.0f} images/s at {self.clock_mhz:g} MHz; latency {timing.latency_cycles:,} cycles; "
-            f"slowest kernel {timing.bottleneck}",
+            f"{f' (at most {gap:.1%} above the least)' if gap else ''}, {rate:,.0f} images/s at {self.clock_mhz:g} MHz"
+            f"; latency {timing.latency_cycles:,} cycles; slowest kernel {timing.bottleneck}",
             f"{use.lut:,} LUT ({use.lutram:,} of them memory), {use.ff:,} FF, {use.dsp} DSP, "
             f"{use.ramb36 + use.ramb18 / 2:g} BRAM36{f', {use.uram} URAM' if use.uram else ''} predicted; "
             f"FIFOs of {bits:,} bits, the deepest {max(depths.values())} beats (plan.txt says more)",
@@ -89,7 +89,14 @@ def make(
         update={"streams": {stream.name: stream.depth for stream in inner}, "rtl_streams": depths}
     )
     explanation = explain(
-        graph, units, board, design, depths, clock_mhz=clock_mhz, max_utilization=max_utilization
+        graph,
+        units,
+        board,
+        design,
+        depths,
+        clock_mhz=clock_mhz,
+        max_utilization=max_utilization,
+        problem=None if folded is None else folded.problem,
     )
     use = design_use(design, depths, board.family)
     return Planned(complete, design, predict(design), use, explanation, clock_mhz, folded)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from itertools import pairwise, product
 from math import gcd
@@ -84,7 +84,8 @@ class Costs:
 
     def _priced(self, kernel: Kernel) -> tuple[Amounts, int]:
         """Amounts and cycles of a kernel; known if one has been seen whose fields are the same, and no arrays."""
-        key = (type(kernel), *vars(kernel).values())
+        assert is_dataclass(kernel)
+        key = (type(kernel), *(getattr(kernel, item.name) for item in fields(kernel)))
         if any(isinstance(value, np.ndarray) for value in key):
             return Amounts.of(estimate(kernel, self.family)), kernel.cycles
         if key not in self._known:
@@ -189,8 +190,8 @@ class Place(ABC):
         """All foldings with their cycles: for each combination of the other fields, by rising ``sized``."""
         rest = {name: values for name, values in self.fields.items() if name != self.sized}
         choices = []
-        for fields in _combinations(rest):
-            sizes: list[Fields] = [{**fields, self.sized: size} for size in self.fields[self.sized]]
+        for others in _combinations(rest):
+            sizes: list[Fields] = [{**others, self.sized: size} for size in self.fields[self.sized]]
             choices.append([(self.cycles(chosen), chosen) for chosen in sizes if self.conflict(chosen) is None])
         return choices
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -32,6 +32,9 @@ class Use:
             self.ramb36 + other.ramb36,
             self.uram + other.uram,
         )
+
+    def __mul__(self, count: int) -> Use:
+        return Use(*(getattr(self, item.name) * count for item in fields(Use)))
 
 
 def block_ram(width: int, words: int) -> Use:
@@ -106,7 +109,7 @@ A LUT6 for each 64 words would do (``lookup_luts``); next to carry chains Yosys'
 
 
 def rom_luts(words: int) -> list[tuple[int, float]]:
-    """LUTs per bit of a ROM: in proportion between the next smaller and the next larger size measured, a share of each."""
+    """LUTs per bit of a ROM: in proportion between the next smaller and the next larger size measured, a share each."""
     sizes = [size for size, _ in ROM_LUTS]
     at = min(max(words, sizes[0]), sizes[-1])
     larger = next(size for size in sizes if size >= at)

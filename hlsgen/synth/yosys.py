@@ -142,8 +142,8 @@ def synthesise_design(
     """Synthesise the accelerator in ``rtl_folder`` and every kernel of ``design`` by itself, equal ones once.
 
     ``processes`` run at a time (default: one per processor). ``progress`` is told the name of each that is done.
-    Logs are written into ``log_folder`` (default: ``reports/yosys`` beside ``rtl_folder``), one per run. Raises
-    ToolError.
+    Logs are written into ``log_folder`` (default: ``reports/yosys`` beside ``rtl_folder``), one per run
+    (none for what is in the cache). Raises ToolError.
     """
     logs = rtl_folder.parent / "reports" / "yosys" if log_folder is None else log_folder
     jobs = {instance.name: kernel_job(instance.kernel, family) for instance in design.instances}

@@ -71,7 +71,7 @@ def test_memories_are_counted_in_primitives() -> None:
     assert block_ram(36, 512) == Use(ramb18=1)
     assert block_ram(37, 512) == Use(ramb36=1)
     assert block_ram(612, 32) == Use(ramb18=17)
-    assert block_ram(1, 40000) == Use(ramb36=2)
+    assert block_ram(1, 40000) == Use(ramb18=3)
     assert banked_block_ram(4, 8, 512) == Use(ramb18=1)  # bytes with write enables of their own
     assert banked_block_ram(2, 24, 512) == Use(ramb36=1)
     assert lut_ram(7, 32, Family.ZYNQ_7000) == Use(lut=8, lutram=8)
