@@ -17,13 +17,18 @@ from onnx import numpy_helper
 
 import hlsgen
 from hlsgen import frontend, samples
+from hlsgen import plan as plans
 from hlsgen.emit.rtl import write as write_rtl
 from hlsgen.errors import PlanError, ToolError, VerificationError
+from hlsgen.exact import solve
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.host import Array
 from hlsgen.graph.ops import Conv, Join, MaxPool, Op, Requantize, SumPool
 from hlsgen.graph.reference import QLinearReference
 from hlsgen.kernels.axi import words_from_frames
+from hlsgen.lower.folding import legal
+from hlsgen.lower.layers import layers
+from hlsgen.lower.types import stream_types
 from hlsgen.pipeline import Build
 from hlsgen.plan.timing import predict
 from hlsgen.sim import csim
@@ -37,8 +42,19 @@ DIGITS = EXAMPLES / "digits_qdq.onnx"
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    folder = tmp_path_factory.mktemp("build") / "out"
-    return hlsgen.build(DIGITS, board="pynq-z2", output=folder, fps=400, verify="none")
+    """Eight sums at a time and whole windows, whatever a plan for some board would be."""
+    folder = tmp_path_factory.mktemp("build")
+    graph = frontend.load(DIGITS)
+    units = solve(graph)
+    chosen = plans.smallest(graph, units)
+    types = stream_types(graph)
+    for layer in layers(graph):
+        fields = legal(layer, graph, types, units)
+        for name, most in (("pe", 8), ("taps", 9)):
+            if name in fields:
+                setattr(chosen.layers[layer.name], name, max(int(v) for v in fields[name] if int(v) <= most))
+    plans.save(chosen, folder / "plan.yaml")
+    return hlsgen.build(DIGITS, board="pynq-z2", output=folder / "out", plan=folder / "plan.yaml", verify="none")
 
 
 @pytest.fixture(scope="module")
@@ -117,21 +133,27 @@ def pattern(old: str, new: str) -> Callable[[str], str]:
     return lambda text: re.sub(old, new, text, count=1)
 
 
+def addend(text: str) -> str:
+    """Change the constant that the join adds."""
+    constant = re.compile(r"(hlsgen_add #\(.*?VALUE\('\{[^}]*sd)(\d+)\}", re.DOTALL)
+    return constant.sub(lambda m: f"{m[1]}{int(m[2]) + (1 << 19)}}}", text, count=1)
+
+
 RTL: dict[str, tuple[str, Callable[[str], str]]] = {
     "weight": ("block_0_0_conv_matvec_weights.mem", bit(1)),
     "depthwise weight": ("depthwise_0_conv_depthwise_weights.mem", bit(1)),
     "bias": ("block_0_0_conv_matvec_start.mem", bit(6)),
     "rounding bit": ("stem_0_conv_requant_channels.mem", bit(19)),
-    "addend of the join": ("add_add_tables.mem", bit(14)),
-    "table": ("average_globalaveragepool_table_values.mem", bit(0)),
+    "threshold": ("average_globalaveragepool_requant_level0.mem", bit(6)),
+    "addend of the join": ("accel_core.sv", addend),
     "pad value": ("accel_core.sv", pattern(r"PAD_VALUE\(-64'sd128\)", "PAD_VALUE(-64'sd127)")),
-    "stride": ("accel_core.sv", pattern(r"PAD_TOP\(1\)", "PAD_TOP(0)")),
-    "offset of the sum pool": ("accel_core.sv", pattern(r"\.OFFSET\((\d*)2048\)", r".OFFSET(\g<1>2047)")),
-    "accumulator": ("dot_array.sv", pattern(r"first\b", "1'b0 && first")),
-    "TLAST": ("pack.sv", pattern(r"out_last = ", "out_last = !")),
-    "word of pack": ("pack.sv", pattern(r"out_data = ", "out_data = 1 ^ ")),
+    "padding": ("accel_core.sv", pattern(r"PAD_TOP\(1\)", "PAD_TOP(0)")),
+    "offset of the sum pool": ("accel_core.sv", literal(".OFFSET(64'sd2048)", ".OFFSET(64'sd2047)")),
+    "accumulator": ("dot_array.sv", literal("(beginning ? start[p] : acc[p])", "start[p]")),
+    "TLAST": ("accel_core.sv", literal(".out_last(m_axis_last)", ".out_last()")),
+    "word of pack": ("accel_core.sv", literal(".out_data(m_axis_data)", ".out_data()")),
     "place in the queue": ("queue.sv", literal("write_address <= write_address + 1'b1", "write_address <= '0")),
-    "reset": ("accel.v", pattern(r"ap_rst_n|aresetn", "1'b0 & aresetn")),
+    "reset": ("queue.sv", literal("room <= 1'b1;", "room <= 1'b0;")),
 }
 
 

@@ -24,8 +24,8 @@ def chain(seed: int) -> tuple[System, list[Node], Limits]:
         places = np.sort(rng.choice(np.arange(1, PERIOD - 12), size - 1, replace=False))
         nodes.append(system.node(str(index), np.append(0, places), PERIOD - int(rng.integers(0, 12))))
     for writer, reader in pairwise(nodes):
-        index = np.asarray(np.arange(size) - int(rng.integers(0, 2)))
-        system.edge(writer, reader, index, int(rng.integers(0, 4)))
+        first = int(rng.integers(0, 2))
+        system.edge(writer, reader, np.arange(-first, size - first), int(rng.integers(0, 4)))
     system.set_period(PERIOD)
     assert system.solve(50)
     limits: Limits = [
@@ -35,9 +35,9 @@ def chain(seed: int) -> tuple[System, list[Node], Limits]:
 
 
 def limit(system: System, nodes: list[Node], limits: Limits) -> None:
-    order = np.arange(len(nodes[0].values))
+    size = len(nodes[0].values)
     for node, ahead in limits:
-        system.edge(nodes[node + 1], nodes[node], np.asarray(order - ahead), 1)
+        system.edge(nodes[node + 1], nodes[node], np.arange(-ahead, size - ahead), 1)
 
 
 def state(nodes: list[Node]) -> list[list[int]]:
