@@ -17,6 +17,9 @@ BLOCK_SHARE = 0.95
 MEMORY_LUTS = 0.32
 """LUTs that can be memory: 17,400 of an xc7z020's 53,200 (DS190); more on UltraScale+ (DS891)."""
 
+REGISTERS = Use(lut=177, ff=243)
+"""The accelerator's AXI4-Lite registers (``ip_repo/registers.sv``), by Yosys."""
+
 SHELL = Use(lut=8000, lutram=800, ff=10000, ramb36=4)
 """What stands beside the accelerator: AXI DMA, interconnect, reset, the accelerator's registers."""
 

@@ -14,6 +14,7 @@ from hlsgen.plan.depths import size_for_rate
 from hlsgen.plan.explain import Explanation, explain
 from hlsgen.plan.fifos import size_fifos
 from hlsgen.plan.folding import Folded, design_use, fold
+from hlsgen.plan.limits import REGISTERS
 from hlsgen.plan.plan import Plan, apply_depths
 from hlsgen.plan.resources import Use
 from hlsgen.plan.timing import Prediction, predict, rtl_depths
@@ -98,5 +99,5 @@ def make(
         max_utilization=max_utilization,
         problem=None if folded is None else folded.problem,
     )
-    use = design_use(design, depths, board.family)
+    use = design_use(design, depths, board.family) + REGISTERS
     return Planned(complete, design, predict(design), use, explanation, clock_mhz, folded)

@@ -164,7 +164,7 @@ def test_the_model_counts_what_the_design_has(name: str) -> None:
             assert answer.selection.amounts == kernels
             assert answer.selection.interval == slowest
         else:  # several outputs are packed by one kernel
-            assert all(abs(a - b) <= 100 + 0.1 * b for a, b in zip(answer.selection.amounts, kernels, strict=True))
+            assert all(abs(a - b) <= 250 + 0.1 * b for a, b in zip(answer.selection.amounts, kernels, strict=True))
             assert slowest <= answer.selection.interval <= interval
 
 
