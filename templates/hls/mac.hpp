@@ -44,7 +44,7 @@ struct mac<MAC_XNOR, true, true> {
   template <class Acc, class X, class W>
   static void add(Acc& sum, const X& x, const W& w) {
 #pragma HLS INLINE
-    sum += x == w ? 1 : 0;
+    sum += int(x) ^ int(w) ^ 1;  // not x == w: g++ 12 vectorises that to 0 and -1 for bytes
   }
 };
 
