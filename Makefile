@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BOARDS := .venv-board
 
 # Tests use one process per core; a BLAS that starts threads of its own only gets in their way.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-full test-mutations lint bench clean
+.PHONY: demo test test-full test-mutations lint bench board-env clean
 
 demo: $(STAMP)
 	$(BIN)/hlsgen build examples/digits_qdq.onnx --board pynq-z2 --samples examples/digits_samples.npz
@@ -33,11 +34,21 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python tests/bench.py
 
+# Environments like those of boards, with real pynq, for the emulated board and its tests.
+board-env: $(patsubst board-env/%.txt,$(BOARDS)/%/.installed,$(wildcard board-env/*.txt))
+
+$(BOARDS)/%/.installed: board-env/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BOARDS) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	# tclint names exact versions of what it needs, older than mypy can take; what it really needs is among ours
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps tclint==0.9.0
 	touch $@

@@ -16,6 +16,7 @@ class Step(Enum):
     CSIM = "csim"
     RTL = "rtl"
     SYNTH = "synth"
+    DEPLOY = "deploy"
 
 
 class Verify(Enum):
@@ -37,19 +38,32 @@ class Verify(Enum):
         return self in (Verify.RTL, Verify.ALL)
 
 
+class Core(Enum):
+    """What the accelerator consists of: the SystemVerilog kernels, or what Vitis HLS makes of the C++."""
+
+    RTL = "rtl"
+    HLS = "hls"
+
+
 class Synth(Enum):
-    """What counts a build's resources."""
+    """What synthesises a build: Yosys counts resources, Vitis HLS makes the C++ a core, Vivado a bitstream."""
 
     NONE = "none"
     YOSYS = "yosys"
+    VITIS = "vitis"
+    VIVADO = "vivado"
 
 
 class Engine(Enum):
-    """What computes the accelerator's part of a run: the NumPy reference, the C++ or the SystemVerilog."""
+    """What computes the accelerator's part of a run.
+
+    The NumPy reference, the C++, the SystemVerilog, or the driver on an emulated board around the SystemVerilog.
+    """
 
     GOLDEN = "golden"
     CSIM = "csim"
     RTL = "rtl"
+    BOARD = "board-emulator"
 
 
 class CsimTypes(Enum):

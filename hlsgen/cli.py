@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import hlsgen
-from hlsgen.choices import CsimTypes, Engine, Step, Synth, Verify
+from hlsgen.choices import Core, CsimTypes, Engine, Step, Synth, Verify
 from hlsgen.errors import HlsgenError
 
 EXIT_FAILURE = 2
@@ -102,8 +102,20 @@ def build(
     ] = Verify.CSIM,
     synth: Annotated[
         Synth,
-        typer.Option("--synth", help="yosys: count LUT, FF, DSP and RAM of every kernel and of the whole."),
+        typer.Option(
+            "--synth",
+            help="yosys: count LUT, FF, DSP and RAM of every kernel and of the whole. vitis: C synthesis and "
+            "co-simulation of the C++. vivado: the bitstream, for which Vivado must be installed.",
+        ),
     ] = Synth.NONE,
+    core: Annotated[
+        Core,
+        typer.Option(
+            "--core",
+            help="rtl: the accelerator consists of the SystemVerilog kernels. hls: of what Vitis HLS makes of the C++ "
+            "(needs --synth vitis or vivado).",
+        ),
+    ] = Core.RTL,
     first: Annotated[
         Step | None,
         typer.Option("--from", help="Do this step and the later ones again; take the earlier ones as they were."),
@@ -111,11 +123,11 @@ def build(
     last: Annotated[
         Step,
         typer.Option("--to", help="Stop after this step. What is done is kept for the next call."),
-    ] = Step.SYNTH,
+    ] = Step.DEPLOY,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Build the accelerator of a model: C++ for Vitis HLS and SystemVerilog, verified, in one folder.
+    """Build the accelerator of a model: C++ and SystemVerilog, verified; IP, Vivado project, and driver; in one folder.
 
     **Examples**
 
@@ -126,6 +138,8 @@ def build(
     `hlsgen build model.onnx -b pynq-z2 --verify all --synth yosys` (everything that needs no vendor tool)
 
     `hlsgen build model.onnx -b pynq-z2 --fps 1000` (no larger than needed for 1,000 images per second)
+
+    `hlsgen build model.onnx -b pynq-z2 --synth vivado` (the bitstream, into deploy/)
 
     `hlsgen build model.onnx -b pynq-z2 --plan my_plan.yaml` (a build's plan.yaml, edited)
     """
@@ -144,6 +158,7 @@ def build(
                 samples=samples,
                 verify=verify,
                 synth=synth,
+                core=core,
                 first=first,
                 last=last,
                 progress=progress,
@@ -165,7 +180,8 @@ def run(
         Engine,
         typer.Option(
             "--engine",
-            help="golden: the NumPy reference. csim: the C++ for Vitis HLS. rtl: the SystemVerilog in Verilator.",
+            help="golden: the NumPy reference. csim: the C++ for Vitis HLS. rtl: the SystemVerilog in Verilator. "
+            "board-emulator: driver, pynq and DMA on an emulated board around that.",
         ),
     ] = Engine.GOLDEN,
     trace: Annotated[bool, typer.Option("--trace", help="Also save every stream, as stream/NAME.")] = False,
@@ -212,6 +228,44 @@ def run(
                 table.add_row(Text(printable(name)), " x ".join(map(str, facts["shape"])), str(facts["dtype"]))
             show(table)
             print(f"saved to {printable(str(output))}")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def emulate(
+    folder: Annotated[Path, typer.Argument(help="A folder made by `hlsgen build`.", show_default=False)],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(help="What to run there, after --. Default: a shell.", show_default=False),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option("--fault", help="Make this go wrong: once, or always with :always behind it. May be repeated."),
+    ] = None,
+    gaps: Annotated[float, typer.Option("--gaps", help="Share of cycles in which the DMA has nothing to send.")] = 0.0,
+    stalls: Annotated[float, typer.Option("--stalls", help="Share of cycles in which the DMA takes nothing.")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of these cycles.")] = 0,
+    debug: DebugOption = False,
+) -> None:
+    """Open a shell on an emulated board: driver and notebook run as on the real one.
+
+    The shell is in a copy of the build's deploy folder, in a Python environment with the real pynq package
+    (`make board-env` makes one). Under it are a model of the DMA and the accelerator's SystemVerilog in Verilator.
+
+    **Examples**
+
+    `hlsgen emulate build/model`
+
+    `hlsgen emulate build/model -- python driver.py --self-test`
+
+    `hlsgen emulate build/model --fault no-tlast -- python driver.py --self-test` (`--fault ?` lists the others)
+    """
+    with reporting(debug, as_json=False):
+        from hlsgen.pipeline import Build
+        from hlsgen.sim.emulated_board import Options
+
+        options = Options(faults=tuple(fault or ()), gaps=gaps, stalls=stalls, seed=seed)
+        code = Build.open(folder).emulate(command or (), options)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -300,6 +354,7 @@ class ConsoleProgress:
     def __init__(self, silent: bool) -> None:
         self._console = Console(quiet=silent, highlight=False)
         self._status = self._console.status("")
+        self._step = ""
 
     def __enter__(self) -> ConsoleProgress:
         return self
@@ -309,8 +364,13 @@ class ConsoleProgress:
 
     def begin(self, step: str, what: str) -> None:
         """``step`` starts; ``what`` says in a few words what it does."""
+        self._step = step
         self._status.update(Text(f"{step}: {what}"))
         self._status.start()
+
+    def note(self, message: str) -> None:
+        """What the step is doing now."""
+        self._status.update(Text(f"{self._step}: {printable(message)}"))
 
     def end(self, step: str, seconds: float | None, lines: list[str]) -> None:
         """``step`` is done; no ``seconds`` means that it was done in an earlier call."""

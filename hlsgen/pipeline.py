@@ -11,7 +11,7 @@ import math
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,10 +25,15 @@ from hlsgen import plan as plans
 from hlsgen.board import Board, Clock
 from hlsgen.board import load as load_board
 from hlsgen.canonical import write as canonical
-from hlsgen.choices import Engine, Step, Synth, Verify
+from hlsgen.choices import Core, Engine, Step, Synth, Verify
+from hlsgen.emit.deploy import write as write_deploy
 from hlsgen.emit.hls import write as write_hls
 from hlsgen.emit.hls import write_vectors
+from hlsgen.emit.ip import write as write_ip
 from hlsgen.emit.rtl import write as write_rtl
+from hlsgen.emit.rtl import write_hls_wrapper
+from hlsgen.emit.vitis import write as write_vitis
+from hlsgen.emit.vivado import write as write_vivado
 from hlsgen.errors import FolderError, HlsgenError, ModelError, OptionError, ToolError, VerificationError
 from hlsgen.exact import store as unit_store
 from hlsgen.exact.solve import solve
@@ -47,11 +52,15 @@ from hlsgen.lower.names import printable
 from hlsgen.plan.make import make as plan_network
 from hlsgen.resources import PACKAGE, resource
 from hlsgen.run import Runner
-from hlsgen.sim import csim, verilator
-from hlsgen.synth import yosys
+from hlsgen.sim import csim, emulated_board, verilator
+from hlsgen.synth import vitis, vivado, yosys
+from hlsgen.system import IP, IP_VERSION, System
 from hlsgen.verify import verify_cpp, verify_references, verify_rtl
 
 ORDER = list(Step)
+
+IP_FOLDER = Path("ip_repo") / f"{IP}_{IP_VERSION.replace('.', '_')}"
+"""Of the packaged accelerator, in the build folder."""
 
 VECTORS = 2
 """Images in the build folder's test vectors."""
@@ -63,6 +72,9 @@ class Progress(Protocol):
     def begin(self, step: str, what: str) -> None:
         """``step`` starts; ``what`` says in a few words what it does."""
 
+    def note(self, message: str) -> None:
+        """What the step is doing now, in a few words: long ones say it often."""
+
     def end(self, step: str, seconds: float | None, lines: list[str]) -> None:
         """``step`` is done; no ``seconds`` means that it was done in an earlier call."""
 
@@ -71,6 +83,9 @@ class Silent:
     """A progress that nobody watches."""
 
     def begin(self, step: str, what: str) -> None:
+        """See ``Progress``."""
+
+    def note(self, message: str) -> None:
         """See ``Progress``."""
 
     def end(self, step: str, seconds: float | None, lines: list[str]) -> None:
@@ -124,6 +139,18 @@ class Build:
         """The quantized network."""
         return self.artifacts.graph
 
+    @property
+    def system(self) -> System:
+        """Board and clock. Raises FolderError for an unfinished build."""
+        if not self.finished:
+            raise FolderError(f"{self.folder} is an unfinished build; finish it first.")
+        return manifests.system(self.manifest, self.folder)
+
+    def emulate(self, command: Sequence[str] = (), options: emulated_board.Options | None = None) -> int:
+        """A shell on the emulated board, or ``command``; returns its exit code. See ``emulated_board.emulate``."""
+        chosen = options or emulated_board.Options()
+        return emulated_board.emulate(self.folder, self.manifest, self.system, command, chosen)
+
     def run(
         self,
         x: Array | Mapping[str, Array],
@@ -142,9 +169,7 @@ class Build:
         ``waves`` (a file for waveforms) for ``rtl``.
         Raises OptionError for a wrong input, ToolError without a compiler, VerificationError for a deadlock.
         """
-        if not self.finished:
-            raise FolderError(f"{self.folder} is an unfinished build; finish it first.")
-        runner = Runner(self.graph, lambda: self.artifacts.design, self.folder)
+        runner = Runner(self.graph, lambda: self.artifacts.design, self.folder, self.manifest, self.system)
         return runner.run(x, Engine(engine), trace=trace, types=types, bounded=bounded, waves=waves)
 
 
@@ -162,10 +187,18 @@ class _Options:
     samples: Path | None
     verify: Verify
     synth: Synth
+    core: Core
+
+    @property
+    def needs_vitis(self) -> bool:
+        """Whether the step ``synth`` runs Vitis HLS."""
+        return self.synth is Synth.VITIS or (self.core is Core.HLS and self.synth is Synth.VIVADO)
 
     def asked(self, step: Step) -> str:
         """What was asked of a step that may be left out; a step done for another wish is done again."""
-        return {Step.CSIM: self.verify.value, Step.RTL: self.verify.value, Step.SYNTH: self.synth.value}.get(step, "")
+        verify, synth = self.verify.value, self.synth.value
+        wishes = {Step.CSIM: verify, Step.RTL: verify, Step.SYNTH: synth, Step.DEPLOY: f"{verify} {synth}"}
+        return wishes.get(step, "")
 
 
 def build(
@@ -180,8 +213,9 @@ def build(
     samples: str | Path | None = None,
     verify: Verify | str = Verify.CSIM,
     synth: Synth | str = Synth.NONE,
+    core: Core | str = Core.RTL,
     first: Step | str | None = None,
-    last: Step | str = Step.SYNTH,
+    last: Step | str = Step.DEPLOY,
     progress: Progress | None = None,
 ) -> Build:
     """Build the accelerator of ``model`` into the folder ``output`` (default: ``build/<model>``).
@@ -190,9 +224,11 @@ def build(
     the board's own). ``plan``: a plan.yaml with the foldings; without one they are solved for: the fastest design that
     fits into ``max_utilization`` (0 to 1) of the board's resources, or with ``fps`` (images per second) the smallest
     that is as fast. ``samples``: images to verify with, besides made-up ones. ``verify``: by simulation of the C++, of
-    the SystemVerilog, or of both. ``synth``: "yosys" counts resources. ``first``: do this step and later ones
-    again, taking the earlier ones from an unfinished
-    or finished build of the same inputs; ``last``: stop after this step and keep what is done for the next call.
+    the SystemVerilog, or of both. ``synth``: "yosys" counts resources, "vitis" synthesises the C++, "vivado" makes the
+    bitstream. ``core``: the accelerator is the SystemVerilog, or with "hls" what Vitis makes of the C++, for which
+    ``synth`` must be one of these two. ``first``: do this step and later ones again, taking the earlier ones from an
+    unfinished or finished build of the same inputs; ``last``: stop after this step and keep what is done for the next
+    call.
 
     An existing build in ``output`` is replaced at the very end, so that it is never half of one. Raises a HlsgenError;
     what remains then is at most ``<output>.partial``, which the next call goes on with.
@@ -208,24 +244,31 @@ def build(
         _existing(samples, "--samples"),
         Verify(verify),
         Synth(synth),
+        Core(core),
     )
     if plan is not None and (fps is not None or max_utilization is not None):
         raise OptionError("--plan gives the foldings; --fps and --max-utilization ask for others. Give one of them.")
+    if options.core is Core.HLS and options.synth not in (Synth.VITIS, Synth.VIVADO):
+        raise OptionError(
+            "--core hls: the core is made by Vitis HLS, so give --synth vitis, or --synth vivado for the bitstream "
+            "too. The SystemVerilog core, --core rtl, needs no vendor tool and computes the same."
+        )
     first, last = None if first is None else Step(first), Step(last)
     _find_tools(options, last)
     source = _source(options.model)
     target = Path(output) if output is not None else Path("build") / _folder_name(options.model)
     identity = _identity(source, options)
     workspace = Workspace.open(target, _with_code(identity))
-    job = _Job(options, Artifacts(workspace.path, chosen.axi_bits), hashlib.sha256(source).hexdigest(), identity[:16])
+    artifacts = Artifacts(workspace.path, chosen.axi_bits)
+    sha256 = hashlib.sha256(source).hexdigest()
+    job = _Job(options, artifacts, sha256, identity[:16], workspace, progress or Silent())
     with closing(workspace):
         if first is not None:
             _go_back(workspace, first)
         workspace.begin()
-        _work(job, workspace, last, progress or Silent())
+        _work(job, last)
         if last is not ORDER[-1]:
             return Build(workspace.path, {}, False, job.artifacts)
-        manifests.write(_manifest(job, workspace), job.folder / MANIFEST)
         workspace.publish()
     return Build.open(target)
 
@@ -237,8 +280,13 @@ def _find_tools(options: _Options, last: Step) -> None:
         csim.find_compiler()
     if options.verify.simulates_rtl and Step.RTL in reached:
         verilator.find_tools()
-    if options.synth is Synth.YOSYS and Step.SYNTH in reached:
-        yosys.version()
+    if Step.SYNTH in reached:
+        if options.synth is Synth.YOSYS:
+            yosys.version()
+        if options.needs_vitis:
+            vitis.find_tool()
+        if options.synth is Synth.VIVADO:
+            vivado.find_tool()
 
 
 @dataclass
@@ -249,30 +297,36 @@ class _Job:
     artifacts: Artifacts
     model_sha256: str
     build_id: str
+    workspace: Workspace
+    watcher: Progress
 
     @property
     def folder(self) -> Path:
         return self.artifacts.folder
 
+    @property
+    def system(self) -> System:
+        return System(self.options.board, self.options.clock)
 
-def _work(job: _Job, workspace: Workspace, last: Step, watcher: Progress) -> None:
+
+def _work(job: _Job, last: Step) -> None:
     """Do the steps up to ``last`` that are not done yet, or were done for another wish."""
     try:
         for step in ORDER[: ORDER.index(last) + 1]:
             what, action = _ACTIONS[step]
-            earlier = workspace.done.get(step.value)
+            earlier = job.workspace.done.get(step.value)
             if earlier is not None and earlier["asked"] == job.options.asked(step):
-                watcher.end(step.value, None, [])
+                job.watcher.end(step.value, None, [])
                 continue
-            watcher.begin(step.value, what)
+            job.watcher.begin(step.value, what)
             started = time.perf_counter()
             done = action(job)
-            workspace.finish(step.value, {"asked": job.options.asked(step), "report": done.report})
-            watcher.end(step.value, time.perf_counter() - started, done.lines)
+            job.workspace.finish(step.value, {"asked": job.options.asked(step), "report": done.report})
+            job.watcher.end(step.value, time.perf_counter() - started, done.lines)
     except (ToolError, VerificationError):
         raise  # a tool can be installed, a mismatch looked into: what is done is kept
     except HlsgenError:
-        workspace.remove()
+        job.workspace.remove()
         raise
 
 
@@ -337,7 +391,10 @@ def _emit(job: _Job) -> _Done:
     write_vectors(
         design, words_from_frames(frames, graph.tensors[graph.input].type, design.axi_bits), job.folder / "hls"
     )
+    write_vitis(design, job.system, job.folder / "hls")
     write_rtl(design, job.folder / "rtl", job.build_id)
+    _write_ip(job, job.folder / "rtl")
+    write_vivado(job.system, job.folder / "vivado")
     return _Done([_contents(job.folder / name) for name in ("hls", "rtl")])
 
 
@@ -376,17 +433,42 @@ def _rtl(job: _Job) -> _Done:
 
 
 def _synth(job: _Job) -> _Done:
-    if job.options.synth is Synth.NONE:
+    options, lines, report = job.options, [], {}
+    if options.synth is Synth.NONE:
         return _Done(["resources predicted, not counted (--synth yosys counts them)"])
-    report = yosys.synthesise_design(
-        job.artifacts.design, job.folder / "rtl", job.options.board.family, log_folder=job.folder / "reports" / "yosys"
-    )
-    return _Done(report.lines(), report.as_dict())
+    if options.synth is Synth.YOSYS:
+        counted = yosys.synthesise_design(
+            job.artifacts.design, job.folder / "rtl", options.board.family, log_folder=job.folder / "reports" / "yosys"
+        )
+        return _Done(counted.lines(), counted.as_dict())
+    if options.needs_vitis:
+        stages = vitis.ALL if options.synth is Synth.VITIS else (vitis.Stage.CSYNTH, vitis.Stage.EXPORT)
+        synthesised = vitis.run(job.folder, stages, progress=job.watcher.note)
+        lines, report = synthesised.lines(), {"vitis": synthesised.as_dict()}
+        if options.core is Core.HLS:
+            wrapped = job.folder / "hls_core"
+            write_hls_wrapper(job.artifacts.design, wrapped, job.build_id, vitis.core_files(job.folder))
+            _write_ip(job, wrapped)
+    if options.synth is Synth.VIVADO:
+        implemented = vivado.run(job.folder, progress=job.watcher.note)
+        lines, report = [*lines, *implemented.lines()], {**report, **implemented.as_dict()}
+    return _Done(lines, report)
 
 
-def _manifest(job: _Job, workspace: Workspace) -> dict[str, Any]:
-    """The manifest, from what the steps reported."""
-    reports = {name: done["report"] for name, done in workspace.done.items()}
+def _write_ip(job: _Job, sources: Path) -> None:
+    write_ip(sources, job.system, job.build_id, job.artifacts.graph.name, job.folder / IP_FOLDER)
+
+
+def _deploy(job: _Job) -> _Done:
+    """The manifest, from what the steps before reported, and the folder for the board."""
+    manifest = _manifest(job)
+    manifests.write(manifest, job.folder / MANIFEST)
+    write_deploy(job.artifacts.graph, manifest, _feeds(job), job.folder / "deploy")
+    return _Done([_contents(job.folder / "deploy")])
+
+
+def _manifest(job: _Job) -> dict[str, Any]:
+    reports = {name: done["report"] for name, done in job.workspace.done.items()}
     rtl, synth = dict(reports["rtl"]), dict(reports["synth"])
     return manifests.compose(
         graph=job.artifacts.graph,
@@ -397,6 +479,7 @@ def _manifest(job: _Job, workspace: Workspace) -> dict[str, Any]:
         model_file=job.options.model.name if isinstance(job.options.model, Path) else None,
         model_sha256=job.model_sha256,
         build_id=job.build_id,
+        core=job.options.core,
         predicted=reports["plan"],
         measured={**rtl.pop("measured", {}), **synth},
         verify={**reports["csim"], **rtl},
@@ -411,7 +494,8 @@ _ACTIONS: dict[Step, tuple[str, Callable[[_Job], _Done]]] = {
     Step.EMIT: ("writing C++ and SystemVerilog", _emit),
     Step.CSIM: ("compiling and comparing the C++", _csim),
     Step.RTL: ("compiling and comparing the SystemVerilog", _rtl),
-    Step.SYNTH: ("counting resources with Yosys", _synth),
+    Step.SYNTH: ("synthesising", _synth),
+    Step.DEPLOY: ("writing what goes onto the board", _deploy),
 }
 
 
@@ -461,7 +545,7 @@ def _identity(source: bytes, options: _Options) -> str:
     digest = hashlib.sha256()
     plan = b"" if options.plan is None else options.plan.read_bytes()
     board = options.board.model_dump_json().encode()
-    wishes = f"{options.clock.mhz:.9g} {options.fps} {options.max_utilization}".encode()
+    wishes = f"{options.clock.mhz:.9g} {options.fps} {options.max_utilization} {options.core.value}".encode()
     for part in (source, board, wishes, plan, hlsgen.__version__.encode()):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()

@@ -1,10 +1,11 @@
-"""Runs a design on images: host prefix, hardware (as NumPy, as C++ or as SystemVerilog), host suffix."""
+"""Runs a design on images: host prefix, hardware (NumPy, C++, SystemVerilog, an emulated board), host suffix."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +18,19 @@ from hlsgen.graph.types import IntArray
 from hlsgen.kernels.axi import frames_from_words, words_from_frames, words_per_frame
 from hlsgen.kernels.base import Beats, StreamSpec
 from hlsgen.lower.design import Design
-from hlsgen.sim import csim, rtlsim
+from hlsgen.sim import csim, emulated_board, rtlsim
+from hlsgen.system import System
 
 
 @dataclass
 class Runner:
-    """A network with its design. ``design`` is called when it is first needed; ``folder`` is the build's."""
+    """A network and its build. ``design`` is called when it is first needed."""
 
     graph: Graph
     design: Callable[[], Design]
     folder: Path
+    manifest: Mapping[str, Any]
+    system: System
 
     def run(
         self,
@@ -40,6 +44,8 @@ class Runner:
         """See ``Build.run``."""
         if waves is not None and engine is not Engine.RTL:
             raise OptionError("--waves records the signals of the SystemVerilog; it goes with --engine rtl.")
+        if trace and engine is Engine.BOARD:
+            raise OptionError("--trace: from a board only its outputs come back. Take --engine rtl for every stream.")
         try:
             frames = golden.input_frames(self.graph, x if isinstance(x, Mapping) else self._named(x))
         except ValueError as error:
@@ -55,6 +61,9 @@ class Runner:
             elif engine is Engine.RTL:
                 played = rtlsim.run(design, self.folder / "rtl", words, trace=trace, waves=waves)
                 streams = {**played.streams, design.input: words, design.output: played.words}
+            elif engine is Engine.BOARD:
+                received = emulated_board.run(self.folder, self.manifest, self.system, words)
+                streams = {design.input: words, design.output: received}
             else:
                 program = csim.compile(self.folder / "hls", types, bounded)
                 simulated = csim.run(program, design, words, streams=trace)

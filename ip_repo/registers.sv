@@ -40,7 +40,7 @@ module hlsgen_registers #(
     output logic [1:0]                   rresp,
     output logic                         rvalid,
     input  wire logic                    rready,
-    // the streams, watched: a word passes; it is a batch's last
+    // the streams, watched: a word passes; it is a batch's last. Counted a cycle later, for these come out of long paths
     input  wire logic                    in_beat,
     input  wire logic                    in_last,
     input  wire logic                    out_beat,
@@ -68,6 +68,7 @@ module hlsgen_registers #(
   localparam int OUT_BITS = WORDS_OUT > 1 ? $clog2(WORDS_OUT) : 1;
 
   logic clear;  // counters become 0
+  logic came, came_last, went, went_last;  // in_beat, in_last, out_beat, out_last of the former cycle
   logic [IN_BITS-1:0] word_in;     // place of the next word in its image
   logic [OUT_BITS-1:0] word_out;
   logic in_batch;                  // a batch has begun to go in and not ended
@@ -77,10 +78,22 @@ module hlsgen_registers #(
   logic error_seen;
 
   wire logic idle = !in_batch && batches == '0;
-  wire logic batch_in = in_beat && in_last;
-  wire logic batch_out = out_beat && out_last;
-  wire logic image_in = in_beat && word_in == IN_BITS'(WORDS_IN - 1);
-  wire logic image_out = out_beat && word_out == OUT_BITS'(WORDS_OUT - 1);
+  wire logic batch_in = came && came_last;
+  wire logic batch_out = went && went_last;
+  wire logic image_in = came && word_in == IN_BITS'(WORDS_IN - 1);
+  wire logic image_out = went && word_out == OUT_BITS'(WORDS_OUT - 1);
+
+  always_ff @(posedge clk) begin
+    came_last <= in_last;
+    went_last <= out_last;
+    if (core_rst) begin
+      came <= 1'b0;
+      went <= 1'b0;
+    end else begin
+      came <= in_beat;
+      went <= out_beat;
+    end
+  end
 
   always_ff @(posedge clk) begin
     if (core_rst) begin
@@ -90,11 +103,11 @@ module hlsgen_registers #(
       batches <= '0;
       error_seen <= 1'b0;
     end else begin
-      if (in_beat) begin
+      if (came) begin
         word_in <= image_in ? '0 : word_in + 1'b1;
-        in_batch <= !in_last;
+        in_batch <= !came_last;
       end
-      if (out_beat) word_out <= image_out ? '0 : word_out + 1'b1;
+      if (went) word_out <= image_out ? '0 : word_out + 1'b1;
       if (batch_in != batch_out) batches <= batch_in ? batches + 1'b1 : batches - 1'b1;
       if (error) error_seen <= 1'b1;
     end
@@ -107,7 +120,7 @@ module hlsgen_registers #(
       images_out <= '0;
     end else begin
       if (!idle) cycles <= cycles + 1'b1;
-      else if (in_beat) cycles <= 64'd1;
+      else if (came) cycles <= 64'd1;
       if (image_in) images_in <= images_in + 1'b1;
       if (image_out) images_out <= images_out + 1'b1;
     end

@@ -4,7 +4,8 @@
 // Beats out: (output row, output column, group, tap group, tile); a beat holds TAP_ROWS * TAP_COLUMNS taps of LANES
 //            channels, element = tap * LANES + channel. Taps outside the frame have the value PAD_VALUE.
 // Cycles:    max(beats in, beats out, steps) per image at steady state. A step reads one word and, when a beat is a row
-//            of taps (TAP_GROUP_COLUMNS = 1), completes a window or not: hlsgen_window_walk.
+//            of taps (TAP_GROUP_COLUMNS = 1), completes a window or not: hlsgen_window_walk. With MERGE an image's last
+//            windows are completed beside the next image's first steps, which complete none: hlsgen_window_flush.
 // Memory:    ROWS row slots: side by side in one word, with write enables, when a beat has several tap rows; else one
 //            after the other, maybe with PHASES neighbouring columns in a word. Earlier columns come from shift
 //            registers. A 1 x 1 kernel without padding only leaves beats out: no memory, a queue of 2 beats.
@@ -37,6 +38,7 @@ module hlsgen_window #(
     parameter int ROWS = 4,               // row slots, at least what a window covers of the frame
     parameter int PHASES = 1,             // columns of a word: 1, or STRIDE_COLUMNS if a beat is one row of taps
     parameter int OVERLAP = 1,            // 1: a row's last windows are completed at the next row's first columns
+    parameter int MERGE = 1,              // 1: and an image's while the next image's are read; 0: before that
     parameter RAM_STYLE = "block"         // of the row slots: "block" or "distributed"
 ) (
     input  wire logic clk,
@@ -91,6 +93,9 @@ module hlsgen_window #(
                       SPAN_COLUMNS != STRIDE_COLUMNS)) begin : check_phases
     $error("hlsgen_window: PHASES=%0d is neither 1 nor a stride that fits these taps", PHASES);
   end
+  if (MERGE != 0 && OVERLAP == 0) begin : check_merge
+    $error("hlsgen_window: MERGE=%0d without OVERLAP", MERGE);
+  end
   localparam bit BLOCK = 88'(RAM_STYLE) == 88'("block");
   if (!BLOCK && 88'(RAM_STYLE) != 88'("distributed")) begin : check_style
     $error("hlsgen_window: RAM_STYLE is neither block nor distributed");
@@ -122,13 +127,20 @@ module hlsgen_window #(
         .out_ready
     );
   end else begin : windows
+    localparam int WORDS = (KEPT_COLUMNS + PHASES - 1) / PHASES;  // of a row, per beat of a pixel
     localparam int SLOTS = TAP_ROWS > 1 ? ROWS : 1;
     localparam int BANKS = SLOTS * PHASES;
-    localparam int ROW_WORDS = (KEPT_COLUMNS + PHASES - 1) / PHASES * PIXEL_BEATS;
+    localparam int ROW_WORDS = WORDS * PIXEL_BEATS;
     localparam int DEPTH = ROW_WORDS * (SLOTS > 1 ? 1 : ROWS);
     localparam int ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam int SLOT_BITS = ROWS > 1 ? $clog2(ROWS) : 1;
     localparam int COUNT_BITS = $clog2(ROWS + 1);
+    // the word of output column 0's last tap, rounded down; positions after a row's last word; steps of a position
+    localparam int LAST_OFFSET = (EXTENT_COLUMNS - 1 - KEPT_LEFT + KEPT_LEFT * PHASES) / PHASES - KEPT_LEFT;
+    localparam int FLUSH =
+        OVERLAP == 0 ? 0 : (OUTPUT_COLUMNS - 1) * (SPAN_COLUMNS / PHASES) + LAST_OFFSET + 1 - WORDS;
+    localparam int STEPS = PIXEL_BEATS * TAP_GROUP_ROWS;
+    localparam int SHIFTS = MERGE != 0 ? FLUSH * STEPS : 1;
 
     // ---- writing and reading -----------------------------------------------------------------------------------
     logic write;
@@ -142,7 +154,7 @@ module hlsgen_window #(
         .KEPT_COLUMNS(KEPT_COLUMNS), .ROWS(ROWS), .SLOTS(SLOTS), .PHASES(PHASES)
     ) fill (.clk, .rst, .in_valid, .in_ready, .write, .address(write_address), .bank, .release_rows);
 
-    logic enable, step, emit;
+    logic enable, step, emit, last;
     logic [SLOT_BITS-1:0] slot;
     logic [TAP_ROWS-1:0] row_outside;
     logic [TAP_COLUMNS-1:0] column_outside;
@@ -152,29 +164,38 @@ module hlsgen_window #(
         .TAP_GROUP_ROWS(TAP_GROUP_ROWS), .TAP_GROUP_COLUMNS(TAP_GROUP_COLUMNS),
         .STRIDE_ROWS(SPAN_ROWS), .STRIDE_COLUMNS(SPAN_COLUMNS),
         .DILATION_ROWS(DILATION_ROWS), .DILATION_COLUMNS(DILATION_COLUMNS), .PAD_TOP(KEPT_TOP), .PAD_LEFT(KEPT_LEFT),
-        .ROWS(ROWS), .SLOTS(SLOTS), .PHASES(PHASES), .OVERLAP(OVERLAP)
+        .ROWS(ROWS), .SLOTS(SLOTS), .PHASES(PHASES), .FLUSH(FLUSH), .MERGE(MERGE)
     ) walk (
-        .clk, .rst, .write, .enable, .step, .address(read_address), .slot, .row_outside, .column_outside, .emit,
+        .clk, .rst, .write, .enable, .step, .address(read_address), .slot, .row_outside, .column_outside, .emit, .last,
         .release_rows
     );
 
     // ---- the stages: 1 the word read, 2 the column of taps, 3 the output register ------------------------------
-    logic valid_1, valid_2, emit_1, emit_2;
+    logic valid_1, valid_2, emit_1, last_1, last_2;
+    logic hold_2;             // the step in stage 2 leaves it with a window
+    logic flush, flush_next;  // this cycle, next cycle: there is a window that leaves without its step
+    logic behind;             // there was one, and its step, which comes now, leaves without a window
     logic [SLOT_BITS-1:0] slot_1;
     logic [TAP_ROWS-1:0] row_outside_1;
-    logic [TAP_COLUMNS-1:0] column_outside_1, column_outside_2;
+    logic [TAP_COLUMNS-1:0] column_outside_1, column_outside_2, column_outside_3;
+    logic [SHIFTS-1:0] shift;
     wire logic enable_3 = !out_valid || out_ready;
-    wire logic enable_2 = !valid_2 || !emit_2 || enable_3;
+    wire logic enable_2 = !hold_2 || behind || enable_3;
+    wire logic leave = valid_2 && enable_2;
     assign enable = !valid_1 || enable_2;
     always_ff @(posedge clk)
       if (rst) begin
         valid_1 <= 1'b0;
         valid_2 <= 1'b0;
+        hold_2 <= 1'b0;
         out_valid <= 1'b0;
       end else begin
         if (enable) valid_1 <= step;
-        if (enable_2) valid_2 <= valid_1;
-        if (enable_3) out_valid <= valid_2 && emit_2;
+        if (enable_2) begin
+          valid_2 <= valid_1;
+          hold_2 <= valid_1 && (emit_1 || flush_next);
+        end
+        if (enable_3) out_valid <= flush || hold_2;
       end
 
     // bytes of a wide block RAM have write enables; so do whole LUT RAMs
@@ -192,6 +213,7 @@ module hlsgen_window #(
         row_outside_1 <= row_outside;
         column_outside_1 <= column_outside;
         emit_1 <= emit;
+        last_1 <= last;
       end
 
     localparam logic [BITS-1:0] PADDING = {LANES{TYPE_BITS'(PAD_VALUE)}};
@@ -228,14 +250,32 @@ module hlsgen_window #(
     always_ff @(posedge clk)
       if (enable_2) begin
         column_outside_2 <= column_outside_1;
-        emit_2 <= emit_1;
+        last_2 <= last_1;
       end
+
+    if (MERGE != 0) begin : merge
+      logic [TAP_COLUMNS-1:0] outside;
+      hlsgen_window_flush #(
+          .WIDTH(KEPT_COLUMNS), .TAP_COLUMNS(TAP_COLUMNS), .PHASES(PHASES), .DILATION(DILATION_COLUMNS),
+          .PAD(KEPT_LEFT), .POSITION(WORDS - LAST_OFFSET), .POSITIONS(FLUSH), .STEPS(STEPS)
+      ) edges (
+          .clk, .rst, .start(leave && last_2), .leave, .take(enable_3), .flush, .flush_next, .behind, .shift, .outside
+      );
+      assign column_outside_3 = flush ? outside : column_outside_2;
+    end else begin : apart
+      assign flush = 1'b0;
+      assign flush_next = 1'b0;
+      assign behind = 1'b0;
+      assign shift = leave;
+      assign column_outside_3 = column_outside_2;
+      wire logic unused = &{1'b0, last_2};
+    end
 
     hlsgen_window_taps #(
         .BITS(BITS), .TAP_ROWS(TAP_ROWS), .TAP_COLUMNS(TAP_COLUMNS), .PHASES(PHASES), .DILATION(DILATION_COLUMNS),
-        .PAD(KEPT_LEFT), .STEPS(PIXEL_BEATS * TAP_GROUP_ROWS), .PADDING(PADDING)
+        .PAD(KEPT_LEFT), .STEPS(STEPS), .SHIFTS(SHIFTS), .PADDING(PADDING)
     ) lines (
-        .clk, .word(word_2), .shift(valid_2 && enable_2), .load(enable_3), .outside(column_outside_2), .taps(out_data)
+        .clk, .word(word_2), .shift, .load(enable_3), .outside(column_outside_3), .taps(out_data)
     );
   end
 endmodule

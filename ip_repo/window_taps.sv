@@ -2,9 +2,10 @@
 //
 // Tap column k of the window of output column 0 is column k * DILATION - PAD of the frame, so column `phase` of word
 // `offset`. The step that completes a window brings the word of the last tap column; tap k's word came by
-// STEPS * (last offset - offset) steps ago. Taps of the same phase share a line. `shift`: the step at hand moves on
-// into the lines. `load`: the output register takes the window that the step completes. Padding is set in that
-// register, because a synchronous set or reset costs no LUTs.
+// STEPS * (last offset - offset) steps ago. Taps of the same phase share a line. `shift`: the words of that many steps
+// ago are replaced by the ones a step younger, the first one by the word at hand; its last bit is about all older ones,
+// too. `load`: the output register takes the window that the step completes. Padding is set in that register, because a
+// synchronous set or reset costs no LUTs.
 `default_nettype none
 
 module hlsgen_window_taps #(
@@ -15,11 +16,12 @@ module hlsgen_window_taps #(
     parameter int DILATION = 1,
     parameter int PAD = 1,
     parameter int STEPS = 2,        // per word
+    parameter int SHIFTS = 1,       // youngest words that shift by themselves, and one for the others
     parameter logic [BITS-1:0] PADDING = '0
 ) (
     input  wire logic                                           clk,
     input  wire logic [PHASES-1:0][TAP_ROWS-1:0][BITS-1:0]      word,
-    input  wire logic                                           shift,
+    input  wire logic [SHIFTS-1:0]                              shift,
     input  wire logic                                           load,
     input  wire logic [TAP_COLUMNS-1:0]                         outside,  // tap columns beyond the frame
     output logic      [TAP_ROWS-1:0][TAP_COLUMNS-1:0][BITS-1:0] taps
@@ -39,7 +41,9 @@ module hlsgen_window_taps #(
   logic [TAP_COLUMNS-1:0][TAP_ROWS-1:0][BITS-1:0] columns;
   for (genvar k = 0; k < TAP_COLUMNS; k++) begin : tap
     localparam int LATER = later(k);
-    localparam int DELAY = STEPS * (offset(LATER < TAP_COLUMNS ? LATER : TAP_COLUMNS - 1) - offset(k));
+    localparam int SOURCE_OFFSET = offset(LATER < TAP_COLUMNS ? LATER : TAP_COLUMNS - 1);
+    localparam int DELAY = STEPS * (SOURCE_OFFSET - offset(k));
+    localparam int AGE = STEPS * (offset(TAP_COLUMNS - 1) - SOURCE_OFFSET);  // of the line's first words, in steps
     logic [TAP_ROWS-1:0][BITS-1:0] source;
     if (LATER < TAP_COLUMNS) begin : from_tap
       assign source = columns[LATER];
@@ -49,13 +53,24 @@ module hlsgen_window_taps #(
     if (DELAY == 0) begin : now
       assign columns[k] = source;
     end else begin : line
-      logic [TAP_ROWS-1:0][BITS-1:0] delayed [DELAY];
-      always_ff @(posedge clk)
-        if (shift) begin
-          delayed[0] <= source;
-          for (int i = 1; i < DELAY; i++) delayed[i] <= delayed[i-1];
-        end
-      assign columns[k] = delayed[DELAY-1];
+      // of these words, so many shift by themselves
+      localparam int APART = AGE >= SHIFTS - 1 ? 0 : SHIFTS - 1 - AGE < DELAY ? SHIFTS - 1 - AGE : DELAY;
+      logic [APART:0][TAP_ROWS-1:0][BITS-1:0] young;
+      assign young[0] = source;
+      for (genvar i = 0; i < APART; i++) begin : apart
+        always_ff @(posedge clk) if (shift[AGE+i]) young[i+1] <= young[i];
+      end
+      if (DELAY == APART) begin : short_line
+        assign columns[k] = young[APART];
+      end else begin : long_line
+        logic [TAP_ROWS-1:0][BITS-1:0] delayed [DELAY-APART];
+        always_ff @(posedge clk)
+          if (shift[SHIFTS-1]) begin
+            delayed[0] <= young[APART];
+            for (int i = 1; i < DELAY - APART; i++) delayed[i] <= delayed[i-1];
+          end
+        assign columns[k] = delayed[DELAY-APART-1];
+      end
     end
     for (genvar r = 0; r < TAP_ROWS; r++) begin : tap_row
       always_ff @(posedge clk)

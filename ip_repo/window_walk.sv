@@ -5,10 +5,11 @@
 //            When a beat has all tap columns (TAP_GROUP_COLUMNS = 1), positions are words of PHASES columns, and delay
 //            lines remember the earlier ones; `emit` marks the steps that complete a window. Otherwise positions are
 //            output columns, a step reads one tap, and each of them emits.
-// Edges:     windows reach RIGHT_WORDS positions beyond the last column. With OVERLAP these are the first positions of
-//            the next row, which complete no window of their own row. An image's last windows do not wait for the next
-//            image: after its last row as many positions are walked over without waiting (`flush`), and then the next
-//            image's first ones without completing windows (`refill`).
+// Edges:     windows reach RIGHT_WORDS positions beyond the last column. If FLUSH is that many, not 0, these are the
+//            first positions of the next row, which complete no window of their own row. An image's last windows do not
+//            wait for the next image, whose first positions complete none (`refill`): with MERGE, hlsgen_window_flush
+//            completes them after the image's last step (`last`); without, as many positions are walked over after the
+//            image's last row, which wait for nothing (`flush`).
 // Waiting:   `level` is the number of beats written less the number that the step at hand needs. A row of windows needs
 //            all rows before its last one at its first position, and then the last one's beats as they are read (with
 //            TAP_GROUP_COLUMNS > 1: all of a window's). A beat written in cycle t can be used in cycle t + 1.
@@ -35,7 +36,8 @@ module hlsgen_window_walk #(
     parameter int ROWS = 4,             // row slots
     parameter int SLOTS = 4,            // side by side: ROWS or 1
     parameter int PHASES = 1,           // columns of a word
-    parameter int OVERLAP = 1,          // see above
+    parameter int FLUSH = 1,            // positions, see above
+    parameter int MERGE = 1,            // see above
     localparam int PIXEL_BEATS = GROUPS * TILES,
     localparam int WORDS = (WIDTH + PHASES - 1) / PHASES,
     localparam int ROW_WORDS = WORDS * PIXEL_BEATS,
@@ -54,6 +56,7 @@ module hlsgen_window_walk #(
     output logic      [TAP_ROWS-1:0]     row_outside,     // tap rows beyond the frame
     output logic      [TAP_COLUMNS-1:0]  column_outside,  // the window's tap columns beyond the frame
     output logic                         emit,            // the step completes a beat
+    output logic                         last,            // it is the image's last one
     output logic      [COUNT_BITS-1:0]   release_rows     // slots it releases
 );
   localparam bit WALK = TAP_GROUP_COLUMNS == 1;
@@ -99,7 +102,6 @@ module hlsgen_window_walk #(
   localparam int LEFT_WORDS = LAST_OFFSET < 0 ? -LAST_OFFSET : 0;  // positions before the first word
   localparam int END_WORD = (OUTPUT_COLUMNS - 1) * WORD_STRIDE + LAST_OFFSET + 1;  // at least WORDS
   localparam int RIGHT_WORDS = WALK ? END_WORD - WORDS : 0;  // positions after the last word
-  localparam int FLUSH = OVERLAP != 0 ? RIGHT_WORDS : 0;
   localparam int POSITIONS = WALK ? LEFT_WORDS + WORDS + RIGHT_WORDS - FLUSH : OUTPUT_COLUMNS;
   // distance from output column 0's position to position i, on which the window emitted there depends
   function automatic int distance(input int i);
@@ -167,7 +169,8 @@ module hlsgen_window_walk #(
       .clk, .rst(rst || flush_end), .step(pixel_step), .index(position), .last(position_last)
   );
   hlsgen_loop #(.COUNT(OUTPUT_ROWS)) output_rows (.clk, .rst, .step(row_step), .index(row), .last(row_last));
-  wire logic unused = &{1'b0, tile, h, v, group, row_last};
+  wire logic unused = &{1'b0, tile, h, v, group};
+  assign last = tile_last && h_last && v_last && group_last && position_last && row_last;
 
   // ---- what depends on the row of windows ------------------------------------------------------------------------
   logic [KERNEL_ROWS-1:0] rows_outside;
@@ -248,20 +251,22 @@ module hlsgen_window_walk #(
   end
 
   // ---- between images --------------------------------------------------------------------------------------------
-  if (FLUSH > 0) begin : flushing
+  if (FLUSH > 0) begin : refilling
+    wire logic image_end = MERGE != 0 ? row_step && row_last : flush_end;
     assign edge_last = position == POSITION_BITS'(FLUSH - 1);
     always_ff @(posedge clk)
-      if (rst) begin
-        flush <= 1'b0;
-        refill <= 1'b1;
-      end else if (pixel_step) begin
-        flush <= (flush && !edge_last) || (row_step && row_last);
-        refill <= (refill && !edge_last) || flush_end;
-      end
-  end else begin : no_flushing
+      if (rst) refill <= 1'b1;
+      else if (pixel_step) refill <= (refill && !edge_last) || image_end;
+  end else begin : no_refilling
     assign edge_last = 1'b0;
-    assign flush = 1'b0;
     assign refill = 1'b0;
+  end
+  if (FLUSH > 0 && MERGE == 0) begin : flushing
+    always_ff @(posedge clk)
+      if (rst) flush <= 1'b0;
+      else if (pixel_step) flush <= (flush && !edge_last) || (row_step && row_last);
+  end else begin : no_flushing
+    assign flush = 1'b0;
   end
 
   // ---- waiting ---------------------------------------------------------------------------------------------------

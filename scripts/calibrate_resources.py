@@ -35,6 +35,15 @@ Case = Kernel | Fifo
 FLOOR = 40
 """LUTs or flip-flops below which an error counts as if there were so many: a kernel of 10 LUTs cannot be 5 % exact."""
 
+UNKNOWN, GUESSED = ({"lut": trust, "ff": trust} for trust in (0.1, 0.5))
+"""How far a coefficient of 1 is trusted, and one of another family's."""
+
+COUNTED = {
+    "elementwise": {"lut": 0.5, "ff": 1.0},
+    **{name: {"lut": 0.5, "ff": 0.2} for name in ("pack.one", "unpack.parts", "unpack.words")},
+}
+"""Variants whose features are counted as Yosys makes them, so that the coefficients are known to be about 1."""
+
 
 def features_of(case: Case, family: Family) -> Features:
     """The features of a kernel or FIFO."""
@@ -52,11 +61,10 @@ def measure(cases: Sequence[Case], family: Family, processes: int, cached: bool)
         return [(case, use) for (case, _), use in zip(pairs, uses, strict=True)]
 
 
-def fit(rows: Sequence[tuple[Features, Use]], kind: str, guess: dict[str, float]) -> dict[str, float]:
+def fit(rows: Sequence[tuple[Features, Use]], kind: str, guess: dict[str, float], trust: float) -> dict[str, float]:
     """Coefficients of LUTs or flip-flops, none negative, of least squared relative error.
 
-    ``guess``: what they may be if that is known better than 1. A hundredth of an observation speaks for a 1, a quarter
-    of one for a guess.
+    ``guess``: what they may be if that is known better than 1. For this speak ``trust``**2 observations.
     """
     names = sorted({name for features, _ in rows for name in getattr(features, kind)})
     if not names:
@@ -64,7 +72,8 @@ def fit(rows: Sequence[tuple[Features, Use]], kind: str, guess: dict[str, float]
     matrix = np.array([[getattr(features, kind).get(name, 0.0) for name in names] for features, _ in rows])
     target = np.array([getattr(use, kind) - getattr(features.exact, kind) for features, use in rows], float)
     weight = 1 / np.maximum([getattr(use, kind) for _, use in rows], FLOOR)
-    pull = (0.5 if guess else 0.1) * np.diag(np.linalg.norm(matrix * weight[:, None], axis=0) / np.sqrt(len(rows)))
+    share = np.linalg.norm(matrix * weight[:, None], axis=0) / np.sqrt(np.maximum(1, np.count_nonzero(matrix, axis=0)))
+    pull = trust * np.diag(share)
     guesses = pull @ np.array([guess.get(name, 1.0) for name in names])
     solution, _ = nnls(np.vstack([matrix * weight[:, None], pull]), np.concatenate([target * weight, guesses]))
     return {name: round(float(value), 4) for name, value in zip(names, solution, strict=True)}
@@ -93,7 +102,8 @@ def calibrate(
     for variant, rows in sorted(by_variant.items()):
         # UltraScale+ is much like the 7 series, from which it starts
         guess = table[Family.ZYNQ_7000.value].get(variant, {}) if family is not Family.ZYNQ_7000 else {}
-        ours[variant] = {kind: fit(rows, kind, guess.get(kind, {})) for kind in ("lut", "ff")}
+        trust = COUNTED.get(variant, GUESSED if guess else UNKNOWN)
+        ours[variant] = {kind: fit(rows, kind, guess.get(kind, {}), trust[kind]) for kind in ("lut", "ff")}
     if not options.keep:
         known = {features_of(case, family).variant for cases in CASES.values() for case in cases[0]()}
         table[family.value] = {variant: values for variant, values in ours.items() if variant in known}

@@ -28,7 +28,8 @@ from hlsgen.exact import solve
 from hlsgen.graph import golden
 from hlsgen.graph.ops import Conv
 from hlsgen.kernels.axi import words_from_frames
-from hlsgen.kernels.matvec import Mac, Matvec
+from hlsgen.kernels.dot_array import Mac
+from hlsgen.kernels.matvec import Matvec
 from hlsgen.lower import lower
 from hlsgen.pipeline import Build
 from hlsgen.plan.depths import size_for_rate

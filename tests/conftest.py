@@ -1,4 +1,4 @@
-"""What all tests share: one BLAS thread, and the folder of real models."""
+"""What all tests share: one BLAS thread, the folder of real models, the board's environments."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import pytest
 
 MODELS = "HLSGEN_MODELS"
 REQUIRE_MODELS = "HLSGEN_REQUIRE_MODELS"
+REQUIRE_BOARD = "HLSGEN_REQUIRE_BOARD"
+BOARD_ENVIRONMENTS = Path(__file__).resolve().parent.parent / ".venv-board"
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
@@ -27,6 +29,17 @@ def find_model(name: str) -> Path:
     if os.environ.get(REQUIRE_MODELS) == "1":
         pytest.fail(f"{reason}, but {REQUIRE_MODELS}=1")
     pytest.skip(f"real model: {reason}")
+
+
+def find_board_python(version: str) -> Path:
+    """The python of an environment with pynq ``version``; skips the test without one, unless it is required."""
+    path = BOARD_ENVIRONMENTS / f"pynq-{version}" / "bin" / "python"
+    if path.is_file():
+        return path
+    reason = f"{path} is not there"
+    if os.environ.get(REQUIRE_BOARD) == "1":
+        pytest.fail(f"{reason}, but {REQUIRE_BOARD}=1: run make board-env")
+    pytest.skip(f"board's environment: {reason}")
 
 
 @pytest.fixture
@@ -42,7 +55,11 @@ def example_path() -> Callable[[str], Path]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = sum("real model: " in str(report.longrepr) for report in terminalreporter.stats.get("skipped", []))
-    if skipped:
-        line = f"{skipped} tests of real models were skipped: set {MODELS} to their folder"
-        terminalreporter.write_line(line, yellow=True)
+    reports = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for kind, what, remedy in (
+        ("real model: ", "of real models", f"set {MODELS} to their folder"),
+        ("board's environment: ", "on the emulated board", "run make board-env"),
+    ):
+        skipped = sum(kind in report for report in reports)
+        if skipped:
+            terminalreporter.write_line(f"{skipped} tests {what} were skipped: {remedy}", yellow=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,10 +31,10 @@ def refused(model: Path, folder: Path, *parts: str, options: tuple[str, ...] = (
     assert_one_paragraph(hlsgen("inspect", model), *parts)
 
 
-def float_conv(**changes: object) -> onnx.ModelProto:
+def float_conv(**changes: Any) -> onnx.ModelProto:
     """One convolution in floating point on (1, 1, 4, 4)."""
     weight = numpy_helper.from_array(np.ones((1, 1, 3, 3), np.float32), "w")
-    return model([helper.make_node("Conv", ["x", "w"], ["y"], name="conv")], [weight], **changes)  # type: ignore[arg-type]
+    return model([helper.make_node("Conv", ["x", "w"], ["y"], name="conv")], [weight], **changes)
 
 
 def model(

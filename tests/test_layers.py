@@ -15,10 +15,13 @@ ROOT = Path(hlsgen.__file__).parent
 BASE = ("errors", "choices", "files", "resources")
 """Modules that anything may import; they import nothing of the project."""
 
-DEVICE = ("board",)
+DEVICE = ("board", "system")
 """What is known of boards: of interest to everything that costs."""
 
-PACKAGES = ("graph", "frontend", "exact", "kernels", "lower", "plan", "emit", "sim", "synth", "canonical")
+PACKAGES = (
+    *("board_emulator", "graph", "frontend", "exact", "kernels", "lower", "plan"),
+    *("emit", "sim", "synth", "canonical"),
+)
 """The way of the data, left to right."""
 
 PIPELINE = (

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hlsgen.choices import Step
 from hlsgen.emit.hls import write as write_hls
 from hlsgen.errors import OptionError, VerificationError
 from hlsgen.graph.host import Array
+from hlsgen.lower.design import Design
 from hlsgen.pipeline import Build
 from tests.commands import hlsgen_process
 from tests.conftest import EXAMPLES
@@ -49,6 +51,9 @@ class Watcher:
     def begin(self, step: str, what: str) -> None:
         if step == self.interrupt:
             raise KeyboardInterrupt
+
+    def note(self, message: str) -> None:
+        pass
 
     def end(self, step: str, seconds: float | None, lines: list[str]) -> None:
         (self.earlier if seconds is None else self.done).append(step)
@@ -137,9 +142,10 @@ def test_fewer_images_per_second_take_fewer_resources(plain: Build, tmp_path: Pa
     assert figures["resources"]["lut"] < most["resources"]["lut"] / 2
     assert figures["resources"]["dsp"] < most["resources"]["dsp"] / 2
     assert "twice the speed" in (small.folder / "plan.txt").read_text()
-    for options, message in (({"fps": -1.0}, "--fps -1 is not a positive"), ({"max_utilization": 2.0}, "no share")):
-        with pytest.raises(OptionError, match=message):
-            hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", **options)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="--fps -1 is not a positive"):
+        hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", fps=-1)
+    with pytest.raises(OptionError, match="no share"):
+        hlsgen.build(DIGITS, board="pynq-z2", output=tmp_path / "out", max_utilization=2)
 
 
 def test_the_system_verilog_is_verified_timed_and_counted(tmp_path: Path) -> None:
@@ -200,21 +206,21 @@ def test_an_interrupted_build_goes_on_and_ends_the_same(plain: Build, tmp_path: 
 
 def test_stopping_and_going_back(plain: Build, tmp_path: Path) -> None:
     target = tmp_path / "out"
-    options = {"board": "pynq-z2", "output": target, "verify": "none"}
-    stopped = hlsgen.build(DIGITS, last="plan", **options)  # type: ignore[arg-type]
+    build = partial(hlsgen.build, DIGITS, output=target, verify="none")
+    stopped = build(board="pynq-z2", last="plan")
     assert not stopped.finished
     assert stopped.folder == tmp_path / "out.partial"
     assert not target.exists()
-    hlsgen.build(DIGITS, **options)  # type: ignore[arg-type]
+    build(board="pynq-z2")
     watcher = Watcher()
-    hlsgen.build(DIGITS, first="emit", progress=watcher, **options)  # type: ignore[arg-type]
+    build(board="pynq-z2", first="emit", progress=watcher)
     assert (watcher.earlier, watcher.done) == (
         ["import", "exact", "lower", "plan"],
-        ["emit", "csim", "rtl", "synth"],
+        ["emit", "csim", "rtl", "synth", "deploy"],
     )
     assert contents(target) == contents(plain.folder)
     with pytest.raises(OptionError, match="--from emit: step import has not been done for this model, board"):
-        hlsgen.build(DIGITS, first="emit", **{**options, "board": "kv260"})  # type: ignore[arg-type]
+        build(board="kv260", first="emit")
 
 
 def test_an_edited_plan(plain: Build, tmp_path: Path) -> None:
@@ -240,8 +246,8 @@ def test_a_graph_instead_of_a_file(plain: Build, tmp_path: Path) -> None:
 def test_a_wrong_weight_in_the_cpp_is_found_and_nothing_is_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(design: object, folder: Path) -> None:
-        write_hls(design, folder)  # type: ignore[arg-type]
+    def spoil(design: Design, folder: Path) -> None:
+        write_hls(design, folder)
         params = folder / "params" / "block_0_0_conv.hpp"
         text = params.read_text()
         first = re.compile(r"(::weights(?:\[\d+\])+ = \{\s*)(-?\d+)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -66,16 +67,7 @@ def write(design: Design, folder: Path, build_id: str) -> None:
     hexadecimal digits). Memories are read by bare file name, relative to where the tool runs. What was in the folder
     before is removed. The same design gives the same bytes. Raises ValueError for a build id that is none.
     """
-    if not re.fullmatch(r"[0-9a-f]{16,}", build_id):
-        raise ValueError(f"build id {build_id!r} has no 16 hexadecimal digits")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    values = {
-        "title": printable(design.name),
-        "axi_bits": design.axi_bits,
-        "words_in": design.streams[design.input].spec.beats,
-        "words_out": design.streams[design.output].spec.beats,
-    }
+    values = _begin(design, folder, build_id)
     _render(
         "accel_core.sv",
         folder,
@@ -84,12 +76,51 @@ def write(design: Design, folder: Path, build_id: str) -> None:
         kernel_count=len(design.instances),
         slowest=max(design.instances, key=lambda instance: instance.kernel.cycles),
     )
-    _render("accel.v", folder, **values, build_id=build_id[:16], ports=_ports(design), address_bits=ADDRESS_BITS)
     for name in _library(design):
         shutil.copyfile(resource("ip_repo", name), folder / name)
     for instance in design.instances:
         for memory in instance.kernel.rtl_memories():
             (folder / memory_file(instance, memory)).write_text(memory_text(memory), encoding="ascii")
+
+
+def write_hls_wrapper(design: Design, folder: Path, build_id: str, core: Sequence[Path]) -> None:
+    """Write accel.v around the core that Vitis HLS exported, with the same ports and registers, into ``folder``.
+
+    ``core``: its Verilog and its memories (``synth.vitis.core_files``), which are copied; ``accel_core.v`` gives it the
+    ports of ``write``'s core. What was in the folder before is removed. Raises ValueError for a build id that is none,
+    or for core files of equal names or of the names of ours.
+    """
+    names = [path.name for path in core]
+    taken = sorted({name for name in names if names.count(name) > 1 or name in _HLS_FILES})
+    if taken:
+        raise ValueError(f"files of the core have names that are taken: {', '.join(taken)}")
+    values = _begin(design, folder, build_id)
+    _render("accel_hls_core.v", folder, "accel_core.v", **values)
+    shutil.copyfile(resource("ip_repo", "registers.sv"), folder / "registers.sv")
+    for path in core:
+        shutil.copyfile(path, folder / path.name)
+
+
+_HLS_FILES = ("accel.v", "accel_core.v", "registers.sv")
+"""What ``write_hls_wrapper`` writes besides the core."""
+
+
+def _begin(design: Design, folder: Path, build_id: str) -> dict[str, str | int]:
+    """An empty ``folder`` with accel.v in it, which does not depend on the core; returns what templates need."""
+    if not re.fullmatch(r"[0-9a-f]{16,}", build_id):
+        raise ValueError(f"build id {build_id!r} has no 16 hexadecimal digits")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    values: dict[str, str | int] = {
+        "title": printable(design.name),
+        "axi_bits": design.axi_bits,
+        "words_in": design.streams[design.input].spec.beats,
+        "words_out": design.streams[design.output].spec.beats,
+    }
+    _render(
+        "accel.v", folder, **values, build_id=build_id[:16], ports=ports(design.axi_bits), address_bits=ADDRESS_BITS
+    )
+    return values
 
 
 def files(design: Design) -> list[str]:
@@ -245,9 +276,9 @@ def _sized(value: int, bits: int) -> str:
     return f"{'-' if value < 0 else ''}{bits}'sd{abs(value)}"
 
 
-def _ports(design: Design) -> list[tuple[str, str, str, str]]:
-    """Ports of accel.v after clock and reset: bus, signal, direction, range."""
-    word = design.axi_bits
+def ports(axi_bits: int) -> list[tuple[str, str, str, str]]:
+    """Ports of accel.v after clock and reset: bus, signal, direction, range (``[7:0] ``, empty for a single bit)."""
+    word = axi_bits
     masters = {"tready", "awready", "wready", "bresp", "bvalid", "arready", "rdata", "rresp", "rvalid"}
     buses = {
         "s_axis": {"tdata": word, "tlast": 1, "tvalid": 1, "tready": 1},
@@ -279,7 +310,7 @@ def _wrapped(items: list[str], indent: int) -> str:
     return (",\n" + " " * indent).join(lines)
 
 
-def _render(name: str, folder: Path, **values: object) -> None:
+def _render(name: str, folder: Path, target: str = "", /, **values: object) -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource("templates", "rtl")),
         undefined=jinja2.StrictUndefined,
@@ -287,4 +318,4 @@ def _render(name: str, folder: Path, **values: object) -> None:
         keep_trailing_newline=True,
     )
     environment.filters["wrapped"] = _wrapped
-    (folder / name).write_text(environment.get_template(f"{name}.j2").render(**values), encoding="utf-8")
+    (folder / (target or name)).write_text(environment.get_template(f"{name}.j2").render(**values), encoding="utf-8")

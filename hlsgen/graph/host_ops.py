@@ -2,21 +2,26 @@
 
 Meanings are ONNX's at operator set 13, except that the leading axis counts images: ``Reshape`` takes the shape of
 one image in its attribute ``shape``, and no operator may move or merge the leading axis (ValueError). This module
-needs nothing but NumPy, so that it also serves on a board.
+needs nothing but NumPy and Python 3.8, so that it also serves on a board.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Attributes = Mapping[str, Any]
-Operator = Callable[[list[Any], Attributes], list[Array]]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    import numpy.typing as npt
+
+# as text, for a board's Python may be 3.8
+Array: TypeAlias = "npt.NDArray[Any]"
+Attributes: TypeAlias = "Mapping[str, Any]"
+Operator: TypeAlias = "Callable[[list[Any], Attributes], list[Array]]"
 """(input arrays, None where an optional one is left out; attributes) -> output arrays."""
 
 ELEMENT_TYPES = {
@@ -437,7 +442,7 @@ def _slice(inputs: list[Any], attributes: Attributes) -> list[Array]:
     axes = attributes.get("axes", range(len(starts))) if axes is None else np.ravel(axes)
     steps = [1] * len(starts) if steps is None else np.ravel(steps)
     index = [slice(None)] * x.ndim
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+    for start, end, axis, step in np.stack([starts, ends, axes, steps], axis=1):
         _keep_images(int(axis) % x.ndim == 0, "it selects among images")
         # an end beyond the first element of a backward slice means "to the very first one", None in NumPy
         stop = None if step < 0 and end < -x.shape[int(axis)] else int(end)
@@ -466,7 +471,7 @@ def _split(inputs: list[Any], attributes: Attributes) -> list[Array]:
 def _pad(inputs: list[Any], attributes: Attributes) -> list[Array]:
     x, pads, value = _optional(inputs, 3)
     pads = np.ravel(attributes["pads"] if pads is None else pads).astype(np.int64)
-    widths = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
+    widths = pads.reshape(2, x.ndim).T
     _keep_images(any(widths[0]), "it adds images")
     mode = attributes.get("mode", "constant")
     if mode in ("reflect", "edge"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from onnx import TensorProto, helper
 
 from hlsgen.errors import FolderError
-from hlsgen.files import write_text
+from hlsgen.files import write_arrays, write_text
 from hlsgen.graph.graph import Graph, Layout, Tensor, View
 from hlsgen.graph.host import HostNode, HostProgram
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Op, Requantize, Reshape, SumPool
@@ -44,8 +43,6 @@ _CLASSES: dict[str, type[Any]] = {
         *(QLinearReference, AffineReference, TableReference, QLinearAddReference, AffineJoinReference),
     )
 }
-_OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
-"""The time stamp of every member of the archive, so that equal graphs give equal bytes."""
 
 
 def save(graph: Graph, folder: Path) -> None:
@@ -53,13 +50,7 @@ def save(graph: Graph, folder: Path) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {}
     document = {"schema": SCHEMA, "graph": _encode(graph, "graph", arrays)}
     write_text(folder / JSON_FILE, json.dumps(document, indent=1, ensure_ascii=True) + "\n")
-    with zipfile.ZipFile(folder / ARRAY_FILE, "w") as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy", _OLDEST_DATE)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            contents = io.BytesIO()
-            np.lib.format.write_array(contents, array, allow_pickle=False)
-            archive.writestr(member, contents.getvalue())
+    write_arrays(folder / ARRAY_FILE, arrays)
 
 
 def load(folder: Path) -> Graph:

@@ -17,6 +17,7 @@ from hlsgen.kernels.channels import (
     by_channel,
     channel_memory,
     check_channels,
+    check_domain,
     check_frame,
     range_type,
     signed_type,
@@ -39,8 +40,7 @@ from hlsgen.kernels.datapath import (
     tables,
     wire_weights,
 )
-from hlsgen.kernels.matvec import Mac
-from hlsgen.kernels.requant import check_domain
+from hlsgen.kernels.dot_array import Mac
 
 UNITS: dict[type[JoinUnit], int] = {LinearJoinUnit: 0, FloatJoinUnit: 1}
 """The C++ constants of templates/hls/add.hpp."""

@@ -165,6 +165,10 @@ class Kernel(ABC):
         """
 
     @abstractmethod
+    def timing(self) -> Timing:
+        """When the SystemVerilog form moves its beats."""
+
+    @abstractmethod
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         """The kernel in NumPy, for whole batches: one array per input stream to one per output stream."""
 
@@ -179,10 +183,6 @@ class Kernel(ABC):
     def memories(self) -> Sequence[Memory]:
         """Constant arrays of the C++ configuration struct."""
         return ()
-
-    def timing(self) -> Timing:
-        """When the SystemVerilog form moves its beats."""
-        raise NotImplementedError(f"{self.kind} has no SystemVerilog form")
 
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
         """Parameters of the SystemVerilog module, files of memories excepted (``<MEMORY>_FILE`` is added by name).
@@ -227,3 +227,9 @@ def require(condition: bool, message: str) -> None:
     """Raise ValueError(message) unless ``condition`` holds; for parameter checks in ``__post_init__``."""
     if not condition:
         raise ValueError(message)
+
+
+def check_range(kernel: str, acc: npt.NDArray[np.int64], acc_type: QuantType) -> None:
+    """Raise ValueError unless every accumulator is a value of ``acc_type``."""
+    lo, hi = int(acc.min()), int(acc.max())
+    require(acc_type.contains(lo, hi), f"{kernel}: accumulators {lo}..{hi} do not fit {acc_type}")

@@ -78,6 +78,13 @@ def check_channels(name: str, values: IntArray, channels: int) -> None:
     require(len(values) in (1, channels), f"{name} has {len(values)} entries for {channels} channels")
 
 
+def check_domain(beats: Beats, domain: tuple[int, int]) -> None:
+    """Raise ValueError when a value lies outside ``domain``: the unit has not been proved there."""
+    if beats.size:
+        lo, hi = int(beats.min()), int(beats.max())
+        require(domain[0] <= lo and hi <= domain[1], f"inputs {lo}..{hi} leave the proved range {domain}")
+
+
 def by_channel(beats: Beats, channels: int) -> IntArray:
     """Beats (images, beats, lanes) as (images, pixels, channels)."""
     return beats.reshape(len(beats), -1, channels)

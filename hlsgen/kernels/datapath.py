@@ -107,13 +107,9 @@ def factor_field(values: Sequence[int], shared: bool) -> Field:
 
 def product_latency(method: int, operand_bits: int, factor_bits: int, count: int, shared: bool) -> int:
     """Cycles from operand to sum. ``count``: parts of the factor, which two passes may share a multiplier for."""
-    match method:
-        case 0:
-            return 3 if shared else count + 1
-        case 1:
-            return rows_latency(factor_bits)
-        case _:
-            return table_groups(operand_bits)
+    if method == METHOD_DSP:
+        return 3 if shared else count + 1
+    return rows_latency(factor_bits) if method == METHOD_ROWS else table_groups(operand_bits)
 
 
 def rows_latency(factor_bits: int) -> int:

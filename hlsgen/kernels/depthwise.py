@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import (
-    Beats,
-    InputTiming,
-    Kernel,
-    Memory,
-    MemoryImage,
-    RamStyle,
-    StreamSpec,
-    Timing,
-    require,
-)
-from hlsgen.kernels.dot_array import DotArray, Mac, check_mac
-from hlsgen.kernels.matvec import check_range
+from hlsgen.kernels.base import Beats, InputTiming, RamStyle, StreamSpec, Timing, check_range, require
+from hlsgen.kernels.dot_array import Mac, check_mac
+from hlsgen.kernels.dot_kernel import DotKernel
 
 
 @dataclass(frozen=True, eq=False)
-class Depthwise(Kernel):
+class Depthwise(DotKernel):
     """``acc[c] = sum over taps of x[tap, c] * w[c, tap] + bias[c]`` for every pixel.
 
     Input beats are ordered (pixel, tile of ``pe`` channels, tap group), elements (tap, channel), as Window writes them
@@ -112,24 +100,10 @@ class Depthwise(Kernel):
             "WEIGHT_BIPOLAR": int(self.weight_type.bipolar),
         }
 
-    def types(self) -> dict[str, QuantType]:
-        return {"input_t": self.input_type, "weight_t": self.weight_type, "acc_t": self.acc_type}
-
-    def memories(self) -> Sequence[Memory]:
-        rows = self.weights.reshape(self.tiles, self.pe, self.tap_groups, self.taps).transpose(0, 2, 3, 1)
-        start = self.bias - (self.weights.shape[1] if self.mac is Mac.XNOR else 0)
-        return (
-            Memory("weights", self.weight_type, rows.reshape(-1, self.taps * self.pe)),
-            Memory("start", self.acc_type, start.reshape(self.tiles, self.pe)),
-        )
-
-    @cached_property
-    def dot_array(self) -> DotArray:
-        """The arithmetic of the SystemVerilog form."""
+    @property
+    def rows(self) -> IntArray:
         rows = self.weights.reshape(self.tiles, self.pe, self.tap_groups, self.taps).transpose(0, 2, 1, 3)
-        bias = self.bias.reshape(self.tiles, self.pe)
-        types = self.input_type, self.weight_type, self.acc_type
-        return DotArray(self.tap_groups, rows.reshape(-1, self.pe, self.taps), bias, *types, self.mac, self.memory)
+        return np.asarray(rows.reshape(-1, self.pe, self.taps))
 
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
         return {
@@ -139,9 +113,6 @@ class Depthwise(Kernel):
             "TAPS": self.taps,
             **self.dot_array.parameters(),
         }
-
-    def rtl_memories(self) -> Sequence[MemoryImage]:
-        return self.dot_array.memories()
 
     def timing(self) -> Timing:
         output = self.dot_array.output_timing(self.pixels * self.tiles)

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import IntArray, QuantType
-from hlsgen.kernels.base import (
-    Beats,
-    InputTiming,
-    Kernel,
-    Memory,
-    MemoryImage,
-    RamStyle,
-    StreamSpec,
-    Timing,
-    require,
-)
-from hlsgen.kernels.dot_array import DotArray, check_mac
-from hlsgen.kernels.dot_array import Mac as Mac
+from hlsgen.kernels.base import Beats, InputTiming, RamStyle, StreamSpec, Timing, check_range, require
+from hlsgen.kernels.dot_array import Mac, check_mac
+from hlsgen.kernels.dot_kernel import DotKernel
 
 
 @dataclass(frozen=True, eq=False)
-class Matvec(Kernel):
+class Matvec(DotKernel):
     """``acc = sum(x * w) + bias`` for every pixel and group.
 
     ``weights``: int64 (groups, outputs per group, inputs per group), inputs in the order of the stream.
@@ -116,27 +104,10 @@ class Matvec(Kernel):
             "WEIGHT_BIPOLAR": int(self.weight_type.bipolar),
         }
 
-    def types(self) -> dict[str, QuantType]:
-        return {"input_t": self.input_type, "weight_t": self.weight_type, "acc_t": self.acc_type}
-
-    def memories(self) -> Sequence[Memory]:
-        groups, outputs, inputs = self.weights.shape
-        tiles = self.weights.reshape(groups, self.output_fold, self.pe, self.input_fold, self.simd)
-        rows = tiles.transpose(0, 1, 3, 4, 2).reshape(-1, self.simd * self.pe)
-        start = self.bias - (inputs if self.mac is Mac.XNOR else 0)
-        return (
-            Memory("weights", self.weight_type, rows),
-            Memory("start", self.acc_type, start.reshape(groups * outputs // self.pe, self.pe)),
-        )
-
-    @cached_property
-    def dot_array(self) -> DotArray:
-        """The arithmetic of the SystemVerilog form."""
+    @property
+    def rows(self) -> IntArray:
         tiles = self.weights.reshape(self.groups, self.output_fold, self.pe, self.input_fold, self.simd)
-        rows = tiles.transpose(0, 1, 3, 2, 4).reshape(-1, self.pe, self.simd)
-        bias = self.bias.reshape(-1, self.pe)
-        types = self.input_type, self.weight_type, self.acc_type
-        return DotArray(self.input_fold, rows, bias, *types, self.mac, self.memory)
+        return np.asarray(tiles.transpose(0, 1, 3, 2, 4).reshape(-1, self.pe, self.simd))
 
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
         return {
@@ -147,9 +118,6 @@ class Matvec(Kernel):
             "SIMD": self.simd,
             **self.dot_array.parameters(),
         }
-
-    def rtl_memories(self) -> Sequence[MemoryImage]:
-        return self.dot_array.memories()
 
     def timing(self) -> Timing:
         vectors = self.pixels * self.groups
@@ -165,12 +133,6 @@ class Matvec(Kernel):
             needed = InputTiming(needs, frees, delay=1)
         output = self.dot_array.output_timing(vectors * self.output_fold)
         return Timing(steps, (needed,), (output,))
-
-
-def check_range(kernel: str, acc: npt.NDArray[np.int64], acc_type: QuantType) -> None:
-    """Raise ValueError unless every accumulator is a value of ``acc_type``."""
-    lo, hi = int(acc.min()), int(acc.max())
-    require(acc_type.contains(lo, hi), f"{kernel}: accumulators {lo}..{hi} do not fit {acc_type}")
 
 
 def exact_matmul(x: IntArray, w: IntArray) -> npt.NDArray[np.int64]:

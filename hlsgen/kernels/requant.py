@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hlsgen.exact.units import MANTISSA_BITS, Float24Unit, RequantUnit, ScaleUnit, ShiftUnit, ThresholdUnit
+from hlsgen.exact.units import MANTISSA_BITS, Float24Unit, RequantUnit, ScaleUnit, ShiftUnit, ThresholdUnit, Unit
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.types import IntArray, QuantType
 from hlsgen.kernels.base import Beats, Memory, MemoryImage, RamStyle, pack_rows, require
@@ -19,13 +19,14 @@ from hlsgen.kernels.channels import (
     by_channel,
     channel_memory,
     check_channels,
+    check_domain,
     check_frame,
     range_type,
     signed_type,
     table_memory,
 )
 from hlsgen.kernels.datapath import Field, bits_of, field_memories, field_parameters
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.requant_form import Form, requant_form, threshold_form
 
 UNITS: dict[type[RequantUnit], int] = {ShiftUnit: 0, ThresholdUnit: 1, ScaleUnit: 2, Float24Unit: 3}
@@ -38,8 +39,8 @@ class Requant(Elementwise):
 
     ``unit``: ``shift``, ``threshold``, ``scale`` or ``float24``, with parameters for C channels or one set for all.
     Both types may be bipolar. ``golden`` raises ValueError for inputs outside the unit's domain.
-    SystemVerilog only: ``passes`` (1 or 2) cycles per beat, in two of which one multiplier does the work of two;
-    ``mac``: DSP blocks multiply, or LUTs; ``memory``: what holds the parameters of the channels.
+    SystemVerilog only: ``passes`` (1, or 2 if ``shares_multipliers``) cycles per beat, in two of which one multiplier
+    does the work of two; ``mac``: DSP blocks multiply, or LUTs; ``memory``: what holds the parameters of the channels.
     """
 
     kind: ClassVar[str] = "requant"
@@ -66,6 +67,10 @@ class Requant(Elementwise):
         require(self.output_type.contains(*results), f"results {results} do not fit {self.output_type}")
         require(self.passes in (1, 2), f"passes={self.passes} is neither 1 nor 2")
         require(self.mac in (Mac.DSP, Mac.LUT), f"requant does not multiply by {self.mac.name}")
+        require(
+            self.passes == 1 or shares_multipliers(self.unit, self.mac),
+            f"passes={self.passes}, but unit {self.unit.kind} with {self.mac.name} has no multipliers to share",
+        )
 
     @property
     def operand_types(self) -> tuple[QuantType, ...]:
@@ -156,11 +161,9 @@ class Requant(Elementwise):
         return fields, parameters
 
 
-def check_domain(beats: Beats, domain: tuple[int, int]) -> None:
-    """Raise ValueError when a value lies outside ``domain``: the unit has not been proved there."""
-    if beats.size:
-        lo, hi = int(beats.min()), int(beats.max())
-        require(domain[0] <= lo and hi <= domain[1], f"inputs {lo}..{hi} leave the proved range {domain}")
+def shares_multipliers(unit: Unit, mac: Mac) -> bool:
+    """Whether a beat may take two cycles: a unit that multiplies, by DSP blocks."""
+    return mac is Mac.DSP and isinstance(unit, ScaleUnit | Float24Unit)
 
 
 def result_range(unit: RequantUnit) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from hlsgen.kernels.datapath import (
     round_float32,
     tables,
 )
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
 
 Parameters = dict[str, int | str | tuple[int, ...]]
 

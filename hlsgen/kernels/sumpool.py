@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from hlsgen.graph.types import QuantType
-from hlsgen.kernels.base import Beats
-from hlsgen.kernels.matvec import check_range
+from hlsgen.kernels.base import Beats, check_range
 from hlsgen.kernels.pool import Pool
 
 

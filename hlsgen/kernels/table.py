@@ -11,8 +11,7 @@ import numpy as np
 from hlsgen.graph.graph import Frame
 from hlsgen.graph.types import IntArray, QuantType
 from hlsgen.kernels.base import Beats, Memory, MemoryImage, RamStyle, pack_rows, require
-from hlsgen.kernels.channels import Elementwise, by_channel, check_channels, check_frame, table_memory
-from hlsgen.kernels.requant import check_domain
+from hlsgen.kernels.channels import Elementwise, by_channel, check_channels, check_domain, check_frame, table_memory
 
 
 @dataclass(frozen=True, eq=False)

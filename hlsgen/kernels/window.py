@@ -176,17 +176,26 @@ class Window(Kernel):
 
     @property
     def delay_lines(self) -> list[tuple[int, int]]:
-        """Width in bits and depth of the SystemVerilog form's shift registers, which remember columns."""
+        """Width in bits and depth of the SystemVerilog form's shift registers, which remember columns.
+
+        The youngest words of a walk that is ``merged`` are in registers of their own, of depth 1.
+        """
         walk, columns = self._walk, self._axes[1]
         if self.filters or not walk.by_columns:
             return []
         words = [(tap * columns.dilation - columns.kept_pad) for tap in range(columns.taps)]
+        width = self.tap_shape[0] * self.lanes * self.type.bits
+        apart = walk.flush * walk.window_steps - 1 if walk.merged else 0
         lines = []
         for tap, word in enumerate(words):
             later = [other for other in words[tap + 1 :] if (other - word) % walk.phases == 0]
-            distance = (later[0] if later else words[-1]) // walk.phases - word // walk.phases
-            if distance:
-                lines.append((self.tap_shape[0] * self.lanes * self.type.bits, distance * walk.window_steps))
+            end = (later[0] if later else words[-1]) // walk.phases
+            age = (words[-1] // walk.phases - end) * walk.window_steps
+            depth = (end - word // walk.phases) * walk.window_steps
+            single = min(max(0, apart - age), depth)
+            lines += [(width, 1)] * single
+            if depth > single:
+                lines.append((width, depth - single))
         return lines
 
     @property
@@ -306,19 +315,20 @@ class Window(Kernel):
             count = self.inputs[0].beats
             return Timing(count, (InputTiming(np.arange(1, count + 1)),), (OutputTiming(beats, 1, 2),))
         walk = self._walk
-        emits = walk.emits()
         # A step must find the first stage free. So the step two before it must be able to leave the second one, which
-        # it does at once unless it completes a beat; that beat needs the output register, from which the beat before is
-        # taken in the same cycle at the latest. So `claims` of a beat is two steps after the one of an earlier beat,
-        # and `queue` is one more than the beats from that one to this; which earlier one, so that the step is in the
-        # same image: the last step emits, hence if the one before it does too, the second, otherwise the first.
-        back = 2 if walk.steps == 1 or (len(emits) > 1 and emits[-2] == walk.steps - 2) else 1
-        images, beats = np.divmod(np.arange(len(emits)) - back, len(emits))
-        claims = emits[beats] + images * walk.steps + 2
+        # it does at once unless a beat has to leave before it or with it; that beat needs the output register, from
+        # which the beat before is taken in the same cycle at the latest. So `claims` of a beat is two steps after the
+        # one that leaves with an earlier beat, and `queue` is one more than the beats from that one to this; which
+        # earlier one, so that the step is in the same image: the last one that leaves before the last two steps do.
+        leaves = walk.leaves()
+        images = np.arange(-2, 1)[:, None] * walk.steps  # more than enough
+        back = int(((leaves + images) >= walk.steps - 2).sum())
+        images, beats = np.divmod(np.arange(len(leaves)) - back, len(leaves))
+        claims = leaves[beats] + images * walk.steps + 2
         return Timing(
             walk.steps,
             (InputTiming(walk.needs(), walk.frees(self.rows_held), delay=1, release=1),),
-            (OutputTiming(emits, STAGES, back + 1, claims, reuse=0),),
+            (OutputTiming(walk.emits(), STAGES, back + 1, claims, reuse=0),),
         )
 
     def rtl_parameters(self) -> dict[str, int | str | tuple[int, ...]]:
@@ -330,5 +340,6 @@ class Window(Kernel):
             "ROWS": max(1, self.rows_held),
             "PHASES": 1 if walk is None else walk.phases,
             "OVERLAP": 0 if walk is None else int(walk.overlap),
+            "MERGE": 0 if walk is None else int(walk.merged),
             "RAM_STYLE": self.memory.value,
         }

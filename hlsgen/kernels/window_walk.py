@@ -15,6 +15,13 @@ from hlsgen.kernels.base import NEVER, Counts
 IMAGES = 8
 """Images after which rows of windows follow each other as they always will."""
 
+MERGED = 8
+"""Beats of an image's last windows, up to which they are completed while the next image's first words are read.
+
+For each but one of them, the delay lines have the bits of a word in flip-flops instead of LUTs. More beats would be as
+exact, and take more and more flip-flops for the same share of an image's cycles.
+"""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -64,8 +71,9 @@ class Axis:
 class Walk:
     """The steps of one image. Beats of a window: (group, tap group row, tap group column, tile).
 
-    ``phases``: columns of a word. ``overlap``: a row's last windows are completed at the next row's first positions;
-    the last row's at ``flush`` positions that follow it and wait for nothing.
+    ``phases``: columns of a word. ``overlap``: a row's last windows are completed at the next row's first positions.
+    The last row's do not wait for the next image: they are completed as soon as the output takes them, while the steps
+    at the next image's first positions are taken, now or later (``merged``), or else by ``flush_steps`` before those.
     """
 
     rows: Axis
@@ -134,6 +142,11 @@ class Walk:
         return self.right_words if self.overlap else 0
 
     @property
+    def merged(self) -> bool:
+        """Whether an image's last windows are completed while the next image's first positions are walked over."""
+        return 0 < self.flush * self.window_steps <= MERGED
+
+    @property
     def positions(self) -> int:
         """Positions along a row."""
         if not self.by_columns:
@@ -158,10 +171,14 @@ class Walk:
     @property
     def flush_steps(self) -> int:
         """Steps after the last row, which only complete its windows."""
-        return self.flush * self.window_steps
+        return 0 if self.merged else self.flush * self.window_steps
 
     def emits(self) -> Counts:
-        """Per output beat, its step."""
+        """Per output beat, its step; the last one for all that wait for nothing else."""
+        return np.minimum(self.leaves(), self.steps - 1)
+
+    def leaves(self) -> Counts:
+        """Per output beat, the step that cannot be over before it; counted on into the next image."""
         columns = np.arange(self.columns.windows)
         if self.by_columns:
             columns = columns * self.word_stride + self.last_offset + self.left_words

@@ -14,7 +14,8 @@ from hlsgen.graph.graph import Graph
 from hlsgen.graph.ops import Concat, Conv, Geometry, Join, MaxPool, Requantize, SumPool
 from hlsgen.graph.types import BIPOLAR, INT8, IntArray, QuantType
 from hlsgen.kernels.base import RamStyle, divisors
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
+from hlsgen.kernels.requant import shares_multipliers
 from hlsgen.lower.layers import Layer, is_depthwise, needs_window
 
 Units = Mapping[str, tuple[Unit, ...]]
@@ -109,15 +110,12 @@ def conflict(
         return f"dsp2 computes sums in pairs; with it, legal values of pe are {even}"
     if values.get("passes") == 2:
         chosen = next((unit for unit in units if values.get("unit") in (None, unit.kind)), None)
-        if chosen is not None and not has_passes(chosen):
-            names = ", ".join(dict.fromkeys(unit.kind for unit in units if has_passes(unit)))
+        if chosen is not None and not shares_multipliers(chosen, Mac.DSP):
+            names = ", ".join(dict.fromkeys(unit.kind for unit in units if shares_multipliers(unit, Mac.DSP)))
             return f"unit {chosen.kind} multiplies nothing that 2 passes could share; with them, use {names}"
+        if values.get("requant_mac") == "lut":
+            return "2 passes share DSP blocks; with them, the legal value of requant_mac is dsp"
     return None
-
-
-def has_passes(unit: Unit) -> bool:
-    """Whether a requantizer with this unit can spread its multiplication over two cycles."""
-    return isinstance(unit, ScaleUnit | Float24Unit)
 
 
 def multiplies(unit: Unit) -> bool:
@@ -127,7 +125,7 @@ def multiplies(unit: Unit) -> bool:
 
 def _closing_fields(units: Sequence[Unit]) -> dict[str, tuple[int | str, ...]]:
     fields: dict[str, tuple[int | str, ...]] = {"unit": tuple(dict.fromkeys(unit.kind for unit in units))}
-    if any(has_passes(unit) for unit in units):
+    if any(shares_multipliers(unit, Mac.DSP) for unit in units):
         fields["passes"] = (1, 2)
     if any(multiplies(unit) for unit in units):
         fields["requant_mac"] = ("dsp", "lut")

@@ -1,7 +1,8 @@
 """Folding and FIFO depths.
 
-Entries: ``fold`` chooses a plan (``explain.explain`` tells why it is no faster); ``smallest`` is the plan with nothing
-in parallel; ``load``, ``save`` and ``check`` are for plan files; ``size_fifos`` and ``apply_depths`` for FIFOs.
+Entries: ``make.make`` does all of it. ``fold`` chooses foldings (``explain.explain`` tells why they are no faster);
+``smallest`` is the plan with nothing in parallel; ``load``, ``save`` and ``check`` are for plan files; ``size_fifos``
+and ``apply_depths`` for FIFOs.
 """
 
 from hlsgen.plan.fifos import size_fifos

@@ -37,7 +37,7 @@ class Folded:
     the estimates. ``gap``: by what fraction the interval may exceed the least one; 0 if optimal or with ``fps``.
     ``use``: of the whole accelerator, FIFOs included, ``limits`` what it might have taken (the board's shares less the
     shell). ``seconds``: spent on it; the only figure that may differ from run to run. ``problem``: what there was to
-    choose from, for ``explain``.
+    choose from, for ``explain``. ``design``: what the plan makes, as ``depths`` of ``fold`` left it.
     """
 
     plan: Plan
@@ -48,6 +48,7 @@ class Folded:
     limits: Amounts
     seconds: float
     problem: Problem = field(repr=False, compare=False)
+    design: Design = field(repr=False, compare=False)
 
 
 def fold(
@@ -65,7 +66,8 @@ def fold(
     """The folding of ``graph`` with the fewest cycles between images that fits ``board``; of those, the smallest.
 
     With ``fps``, the smallest folding that reaches this many images per second at ``clock_mhz`` (default: the
-    board's). Limits: see ``limits.limits``. FIFOs are sized by ``depths`` on the finished design and count, too.
+    board's). Limits: see ``limits.limits``. FIFOs are sized by ``depths``, which may set them in the design that it is
+    given, and count, too.
     Equal arguments give equal plans. Raises PlanError, saying what is short and what would be possible, when the model
     does not fit or cannot be that fast.
     """
@@ -86,6 +88,7 @@ class _Sized:
 
     selection: Selection
     plan: Plan
+    design: Design
     interval: int
     use: Use
     uncounted: Amounts
@@ -187,7 +190,7 @@ class _Search:
         interval = max(instance.kernel.cycles for instance in design.instances)
         use = design_use(design, depths, self.board.family)
         uncounted = Amounts(*(max(0, more) for more in Amounts.of(use) - selection.amounts))
-        return _Sized(selection, plan, interval, use, uncounted)
+        return _Sized(selection, plan, design, interval, use, uncounted)
 
     def _fits(self, sized: _Sized) -> bool:
         return Amounts.of(sized.use).fits(self.limits)
@@ -196,7 +199,9 @@ class _Search:
         least = self.problem.intervals[self.impossible]
         gap = max(0.0, sized.interval / least - 1)
         seconds = time.perf_counter() - self.started
-        return Folded(sized.plan, gap == 0, gap, sized.interval, sized.use, self.limits, seconds, self.problem)
+        return Folded(
+            sized.plan, gap == 0, gap, sized.interval, sized.use, self.limits, seconds, self.problem, sized.design
+        )
 
     # messages
 

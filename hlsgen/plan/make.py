@@ -77,13 +77,13 @@ def make(
     """
     folded = None
     if given is None:
-        folded = fold(
-            graph, units, board, fps=fps, clock_mhz=clock_mhz, max_utilization=max_utilization, depths=size_for_rate
-        )
-    plan = given or folded.plan  # type: ignore[union-attr]
-    design = lower(graph, units, plan, board.axi_bits)
-    size_for_rate(design)
-    apply_depths(plan, design, size_fifos(design))
+        folded = fold(graph, units, board, fps=fps, clock_mhz=clock_mhz, max_utilization=max_utilization)
+        plan, design = folded.plan, folded.design
+    else:
+        plan, design = given, lower(graph, units, given, board.axi_bits)
+        safe = size_fifos(design)
+        size_for_rate(design)
+        apply_depths(plan, design, safe)
     inner = [s for s in design.streams.values() if s.name not in (design.input, design.output)]
     depths = rtl_depths(design)
     complete = plan.model_copy(

@@ -13,7 +13,7 @@ from hlsgen.errors import PlanError
 from hlsgen.files import write_text
 from hlsgen.graph.graph import Graph
 from hlsgen.kernels.base import RamStyle
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
 from hlsgen.lower.design import Design
 from hlsgen.lower.folding import Folding, Units, conflict, legal
 from hlsgen.lower.layers import describe, layers
@@ -35,7 +35,7 @@ HEADER = """\
 #   line_memory     where the layer's window keeps rows of its input: block or distributed
 #   requant_lanes   elements that the function closing the layer's sums takes at a time
 #   unit            its arithmetic; the names allowed are those proved exact for this layer
-#   passes          cycles it takes for them: 2 needs half the multipliers
+#   passes          cycles it takes for them: 2 needs half the DSPs (units scale and float24)
 #   requant_mac     what multiplies in it, or in a join: dsp or lut
 #   requant_memory  where its tables and thresholds are: distributed or block
 # A field left out has its default: 1, block for memory and line_memory, distributed for requant_memory, dsp for

@@ -104,7 +104,7 @@ def shift_register(bits: int, cycles: int) -> Use:
 ROM_LUTS = ((4, 0.1), (8, 0.5), (16, 0.7), (32, 0.9), (64, 3.3), (128, 7.4), (256, 15.6), (512, 29.5), (1024, 69.0))
 """Words of a ROM and LUTs per bit that Yosys takes for it where a counter addresses it and the contents are random.
 
-A LUT6 for each 64 words would do (``lookup_luts``); next to carry chains Yosys' mapper does not find it.
+A LUT6 for each 64 words would do; next to carry chains Yosys' mapper does not find it.
 """
 
 
@@ -119,15 +119,6 @@ def rom_luts(words: int) -> list[tuple[int, float]]:
         return [(larger, table[larger])]
     share = (at - smaller) / (larger - smaller)
     return [(smaller, (1 - share) * table[smaller]), (larger, share * table[larger])]
-
-
-def lookup_luts(words: int) -> float:
-    """LUTs per bit of a ROM that is addressed by data: with MUXF7 and MUXF8, a LUT6 for each 64 words up to 256.
-
-    It is those addressed by counters that Yosys makes larger (``rom_luts``).
-    """
-    sixties = -(-words // 64)
-    return sixties + (-(-sixties // 4) - 1) / 3 if sixties > 4 else float(sixties)
 
 
 def interpolate(x: int, points: tuple[tuple[int, float], ...]) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hlsgen.kernels.base import NEVER, Counts, InputTiming, OutputTiming, StreamSpec, Timing
+from hlsgen.kernels.base import NEVER, Counts, InputTiming, OutputTiming, StreamSpec, Timing, require
 from hlsgen.kernels.fifo import Fifo
 from hlsgen.lower.design import Design, Instance
 from hlsgen.plan.maxplus import Edge, Indices, Node, System, Times
@@ -203,23 +203,23 @@ class Tokens:
 
 def check(timing: Timing, inputs: tuple[StreamSpec, ...], outputs: tuple[StreamSpec, ...]) -> None:
     """Raise ValueError unless ``timing`` is consistent and fits the kernel's streams."""
-    _require(timing.steps > 0 and timing.interval > 0, f"{timing.steps} steps, interval {timing.interval}")
-    _require(len(timing.inputs) == len(inputs) and len(timing.outputs) == len(outputs), "other numbers of streams")
+    require(timing.steps > 0 and timing.interval > 0, f"{timing.steps} steps, interval {timing.interval}")
+    require(len(timing.inputs) == len(inputs) and len(timing.outputs) == len(outputs), "other numbers of streams")
     for index, (input, spec) in enumerate(zip(timing.inputs, inputs, strict=True)):
         needs = input.needs
-        _require(len(needs) == timing.steps and _rising(needs), f"needs of input {index} are not one per step, rising")
-        _require(needs[0] >= 0 and needs[-1] <= spec.beats, f"needs of input {index} are not within its beats")
+        require(len(needs) == timing.steps and _rising(needs), f"needs of input {index} are not one per step, rising")
+        require(needs[0] >= 0 and needs[-1] <= spec.beats, f"needs of input {index} are not within its beats")
         if input.frees is not None:
-            _require(len(input.frees) == spec.beats, f"frees of input {index} are not one per beat")
-            _require(bool((input.frees < timing.steps).all()), f"frees of input {index} are beyond the steps")
+            require(len(input.frees) == spec.beats, f"frees of input {index} are not one per beat")
+            require(bool((input.frees < timing.steps).all()), f"frees of input {index} are beyond the steps")
         else:
             single = needs[0] <= 1 and needs[-1] == spec.beats and bool((np.diff(needs) <= 1).all())
-            _require(single and input.delay == 0, f"steps do not take the beats of input {index} one by one, at once")
+            require(single and input.delay == 0, f"steps do not take the beats of input {index} one by one, at once")
     for index, (output, spec) in enumerate(zip(timing.outputs, outputs, strict=True)):
         for steps in (output.emits, output.emits if output.claims is None else output.claims):
-            _require(len(steps) == spec.beats and _rising(steps), f"output {index}: not one step per beat, rising")
-            _require(steps[0] >= 0 and steps[-1] < timing.steps, f"output {index}: beats of steps that are none")
-        _require(output.queue > 0 and output.reuse >= 0, f"output {index}: a queue of {output.queue} beats")
+            require(len(steps) == spec.beats and _rising(steps), f"output {index}: not one step per beat, rising")
+            require(steps[0] >= 0 and steps[-1] < timing.steps, f"output {index}: beats of steps that are none")
+        require(output.queue > 0 and output.reuse >= 0, f"output {index}: a queue of {output.queue} beats")
 
 
 def _kept(timing: Timing) -> Indices:
@@ -239,8 +239,3 @@ def _kept(timing: Timing) -> Indices:
 
 def _rising(values: Counts) -> bool:
     return bool((values[1:] >= values[:-1]).all())
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)

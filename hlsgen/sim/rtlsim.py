@@ -145,7 +145,7 @@ def run(
     program = compile(rtl_folder, format, cache)
     with tempfile.TemporaryDirectory(prefix="hlsgen_") as work:
         folder = Path(work)
-        for memory in rtl_folder.glob("*.mem"):
+        for memory in (*rtl_folder.glob("*.mem"), *rtl_folder.glob("*.dat")):  # of ours, and of Vitis HLS
             (folder / memory.name).symlink_to(memory.resolve())
         (folder / "words.bin").write_bytes(np.ascontiguousarray(words, np.uint8).tobytes())
         orders = _orders(design, session, len(words), gaps, stalls, seed)

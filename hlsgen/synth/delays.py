@@ -11,9 +11,10 @@ uncertainty are left out. Nothing here knows the placement: trust differences ra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 from hlsgen.board import Family
 from hlsgen.synth.netlist import Cell
@@ -21,16 +22,19 @@ from hlsgen.synth.netlist import Cell
 Arc = tuple[str, int, str, int, float]
 """From an input pin's bit to an output pin's bit of the same cell: pin, index, pin, index, delay."""
 
+Key = TypeVar("Key")
+
 
 @dataclass(frozen=True)
 class Delays:
-    """Nanoseconds. ``*_out``: clock to output, ``*_setup``: before the clock."""
+    """Nanoseconds, of one family. ``*_out``: clock to output, ``*_setup``: before the clock."""
 
     net: float
     fanout: float
     lut: float
     ff_out: float
     ff_setup: dict[str, float]
+    """By pin."""
     lutram_out: float
     lutram_setup: float
     srl_out: float
@@ -47,7 +51,6 @@ class Delays:
     """M register or C to the P register's place."""
     dsp_out: float
     dsp_setup: float
-    carry_bits: int
     carry_enter: float
     """S or DI to the carry at the same bit; ``carry_step`` for each further bit."""
     carry_step: float
@@ -57,73 +60,60 @@ class Delays:
     """Carry to the sum bit."""
 
 
-ZYNQ_7000 = Delays(
-    net=0.6,
-    fanout=0.12,
-    lut=0.124,
-    ff_out=0.456,
-    ff_setup={"D": 0.06, "CE": 0.205, "R": 0.429, "S": 0.429, "CLR": 0.405, "PRE": 0.405},
-    lutram_out=1.317,
-    lutram_setup=0.53,
-    srl_out=1.63,
-    srl_setup=0.2,
-    ram_out=2.454,
-    ram_register_out=0.882,
-    ram_setup=0.57,
-    mux={
-        ("MUXF7", False): 0.22,
-        ("MUXF7", True): 0.296,
-        ("MUXF8", False): 0.104,
-        ("MUXF8", True): 0.273,
-        ("MUXF9", False): 0.104,
-        ("MUXF9", True): 0.273,
-    },
-    dsp_multiply=2.4,
-    dsp_preadd=1.4,
-    dsp_add=1.2,
-    dsp_out=0.434,
-    dsp_setup=0.36,
-    carry_bits=4,
-    carry_enter=0.385,
-    carry_step=0.05,
-    carry_through=0.114,
-    carry_sum=0.21,
-)
+FAMILIES = (Family.ZYNQ_7000, Family.ZYNQ_ULTRASCALE)
+"""The columns of the tables below."""
 
-ZYNQ_ULTRASCALE = Delays(
-    net=0.35,
-    fanout=0.08,
-    lut=0.13,
-    ff_out=0.115,
-    ff_setup={"D": 0.03, "CE": 0.06, "R": 0.08, "S": 0.08, "CLR": 0.1, "PRE": 0.1},
-    lutram_out=0.65,
-    lutram_setup=0.2,
-    srl_out=0.65,
-    srl_setup=0.06,
-    ram_out=1.25,
-    ram_register_out=0.35,
-    ram_setup=0.4,
-    mux={
-        ("MUXF7", False): 0.1,
-        ("MUXF7", True): 0.12,
-        ("MUXF8", False): 0.05,
-        ("MUXF8", True): 0.1,
-        ("MUXF9", False): 0.05,
-        ("MUXF9", True): 0.1,
-    },
-    dsp_multiply=1.2,
-    dsp_preadd=0.8,
-    dsp_add=0.95,
-    dsp_out=0.25,
-    dsp_setup=0.25,
-    carry_bits=8,
-    carry_enter=0.19,
-    carry_step=0.012,
-    carry_through=0.028,
-    carry_sum=0.15,
-)
+FIGURES = {
+    "net": (0.6, 0.35),
+    "fanout": (0.12, 0.08),
+    "lut": (0.124, 0.13),
+    "ff_out": (0.456, 0.115),
+    "lutram_out": (1.317, 0.65),
+    "lutram_setup": (0.53, 0.2),
+    "srl_out": (1.63, 0.65),
+    "srl_setup": (0.2, 0.06),
+    "ram_out": (2.454, 1.25),
+    "ram_register_out": (0.882, 0.35),
+    "ram_setup": (0.57, 0.4),
+    "dsp_multiply": (2.4, 1.2),
+    "dsp_preadd": (1.4, 0.8),
+    "dsp_add": (1.2, 0.95),
+    "dsp_out": (0.434, 0.25),
+    "dsp_setup": (0.36, 0.25),
+    "carry_enter": (0.385, 0.19),
+    "carry_step": (0.05, 0.012),
+    "carry_through": (0.114, 0.028),
+    "carry_sum": (0.21, 0.15),
+}
 
-DELAYS = {Family.ZYNQ_7000: ZYNQ_7000, Family.ZYNQ_ULTRASCALE: ZYNQ_ULTRASCALE}
+FF_SETUP = {
+    "D": (0.06, 0.03),
+    "CE": (0.205, 0.06),
+    "R": (0.429, 0.08),
+    "S": (0.429, 0.08),
+    "CLR": (0.405, 0.1),
+    "PRE": (0.405, 0.1),
+}
+
+MUX = {
+    ("MUXF7", False): (0.22, 0.1),
+    ("MUXF7", True): (0.296, 0.12),
+    ("MUXF8", False): (0.104, 0.05),
+    ("MUXF8", True): (0.273, 0.1),
+    ("MUXF9", False): (0.104, 0.05),
+    ("MUXF9", True): (0.273, 0.1),
+}
+
+
+def _column(table: Mapping[Key, tuple[float, float]], family: Family) -> dict[Key, float]:
+    """The figures of one family."""
+    return {key: figures[FAMILIES.index(family)] for key, figures in table.items()}
+
+
+DELAYS = {
+    family: Delays(**_column(FIGURES, family), ff_setup=_column(FF_SETUP, family), mux=_column(MUX, family))
+    for family in FAMILIES
+}
 
 READ_ADDRESS = {"RAM32M": "ADDR", "RAM64M": "ADDR", "RAM32M16": "ADDR", "RAM64M8": "ADDR"}
 """RAMs with one address per letter: data output ``DO<letter>`` follows ``ADDR<letter>``."""

@@ -325,7 +325,7 @@ def test_any_layout_of_input_and_output() -> None:
         index = rng.permutation(view.layout.index.size).reshape(-1, 2)
         object.__setattr__(view, "layout", Layout(index))
         for program in (graph.prefix, graph.suffix):
-            program.shapes[name] = index.shape  # type: ignore[index]
+            object.__setattr__(program, "shapes", {**program.shapes, name: index.shape})
     model = write(graph)
     image = {"x": rng.integers(0, 256, (3, 36, 2)).astype(np.int16)}
     assert canonical_check(graph, model, image).mismatches == 0

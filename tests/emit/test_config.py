@@ -9,7 +9,7 @@ import pytest
 
 from hlsgen.emit.config import config_struct, cpp_beat, cpp_type
 from hlsgen.graph.types import BIPOLAR, INT8, QuantType
-from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec
+from hlsgen.kernels.base import Beats, Kernel, Memory, StreamSpec, Timing
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,9 @@ class Sample(Kernel):
 
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
         return ()
+
+    def timing(self) -> Timing:
+        return Timing(0, (), ())
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         return inputs

@@ -14,10 +14,12 @@ import pytest
 from clang.cindex import Cursor, CursorKind, TranslationUnit
 
 from hlsgen.emit import write_hls
+from hlsgen.emit.vitis import TOP
 from hlsgen.lower import lower
 from hlsgen.lower.design import Design
 from hlsgen.lower.names import RESERVED
 from hlsgen.plan import size_fifos, smallest
+from hlsgen.resources import resource
 from hlsgen.sim.csim import ap_headers
 from tests.lower.graphs import graph_of, units_of
 
@@ -25,6 +27,9 @@ AMD = Path(__file__).parent / "amd"
 NAMES = ("residual", "concatenation", "bipolar")
 
 PRAGMA = re.compile(r"^\s*#pragma\s+HLS\s+(\w+)(.*)$")
+KERNEL_KINDS = {path.stem for path in resource("ip_repo").glob("*.sv")} & {
+    path.stem for path in resource("templates", "hls").glob("*.hpp")
+}
 NAMED = re.compile(r"\b(?:variable|port)=(\w+)")
 
 
@@ -78,7 +83,7 @@ def top_of(unit: TranslationUnit) -> Cursor:
     (top,) = (
         cursor
         for cursor in unit.cursor.get_children()
-        if cursor.kind == CursorKind.FUNCTION_DECL and cursor.spelling == "top" and cursor.is_definition()
+        if cursor.kind == CursorKind.FUNCTION_DECL and cursor.spelling == TOP and cursor.is_definition()
     )
     return top
 
@@ -210,6 +215,36 @@ def test_nothing_is_dynamic(name: str, folders: dict[str, Path]) -> None:
             assert not re.search(r"\bstd::(?!integral_constant|is_)", cursor.type.spelling), place
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_remembered_between_images(name: str, folders: dict[str, Path]) -> None:
+    """A static variable would not be reset with the control logic (config_rtl -reset control)."""
+    folder = folders[name]
+    variables = [cursor for cursor in ours(parse(folder), folder) if cursor.kind == CursorKind.VAR_DECL]
+    assert len(variables) > 50
+    for variable in variables:
+        if variable.storage_class == cindex.StorageClass.STATIC or variable.semantic_parent.kind.is_translation_unit():
+            type, constant = variable.type, variable.type.is_const_qualified()
+            while type.kind == cindex.TypeKind.CONSTANTARRAY:
+                type = type.element_type
+                constant |= type.is_const_qualified()
+            assert constant, f"{variable.location.file}:{variable.location.line}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_beats_are_read_and_written_whole(name: str, folders: dict[str, Path]) -> None:
+    """A part of a struct cannot be taken out of a stream ([HLS 214-244]); processes take streams by reference."""
+    for file in [*folders[name].glob("*.hpp"), folders[name] / "top.cpp"]:
+        text = file.read_text()
+        assert not re.search(r"\.read\(\)\s*[.\[]", text), file
+        assert not re.search(r"hls::stream<[^;(]*>\s+\w+\s*[,)]", text), file
+
+
+def test_module_names_are_not_cut() -> None:
+    """run_hls.tcl allows 128 characters: prefix, kernel, longest instance, and what a pipelined loop appends."""
+    longest = max(len(kind) for kind in KERNEL_KINDS)
+    assert len(f"{TOP}__") + longest + 63 + len("_s_Pipeline_VITIS_LOOP_1234_12") <= 128
+
+
 def test_loops_have_constant_bounds_and_one_exit(folders: dict[str, Path]) -> None:
     folder = folders["residual"]
     loops = [cursor for cursor in ours(parse(folder), folder) if cursor.kind == CursorKind.FOR_STMT]
@@ -247,7 +282,11 @@ def test_the_object_needs_no_runtime_and_nothing_recurses(folders: dict[str, Pat
     assert any("3hls6stream" in symbol for symbol in called)
     runtime = re.compile(r"_Zn[wa]|_Zd[la]|__cxa_(?!atexit)|malloc|calloc|free$")
     assert not {symbol for symbol in called if runtime.match(symbol)}
-    _assert_acyclic({name: callees for name, callees in calls.items() if re.match(r"_Z3top|.*6hlsgen", name)})
+    # AP_INT_MAX_W is 1024, and would have to be raised before the first header where that is not enough
+    widths = {int(width) for symbol in (*calls, *called) for width in re.findall(r"ap_u?intILi(\d+)E", symbol)}
+    assert {64, 8} <= widths
+    assert max(widths) <= 1024
+    _assert_acyclic({name: callees for name, callees in calls.items() if re.match(r"_Z9accel_hls|.*6hlsgen", name)})
 
 
 def _assert_acyclic(calls: dict[str, set[str]]) -> None:

@@ -12,6 +12,7 @@ from hlsgen.emit import write_hls, write_vectors
 from hlsgen.emit.hls import layer_of
 from hlsgen.exact import solve
 from hlsgen.graph.graph import Graph
+from hlsgen.graph.ops import Conv
 from hlsgen.graph.types import INT8
 from hlsgen.lower import lower
 from hlsgen.lower.design import Design
@@ -104,9 +105,13 @@ def test_every_generated_file_is_tidy(tmp_path: Path) -> None:
 
 
 def hostile_graph() -> Graph:
-    net = Net((3, 3, 2), INT8)
     names = iter(HOSTILE * 4)
-    net.name = lambda stem: next(names)  # type: ignore[method-assign]
+
+    class Hostile(Net):
+        def name(self, stem: str) -> str:
+            return next(names)
+
+    net = Hostile((3, 3, 2), INT8)
     x = net.qlinear(net.conv(net.input, 2, (2, 2)))
     graph = net.graph(net.affine_add(net.conv(x, 2, (1, 1)), x))
     graph.name = HOSTILE[1]
@@ -188,6 +193,7 @@ def test_convolution_weights_are_integers(tmp_path: Path) -> None:
     graph = net.graph(net.conv(net.input, 2, (2, 2), pads=SAME))
     write_hls(design_of(graph), tmp_path / "hls")
     text = (tmp_path / "hls" / "params" / "net_conv1.hpp").read_text()
-    op = graph.ops[0]
-    for weight in op.weight.ravel().tolist():  # type: ignore[attr-defined]
+    (op,) = graph.ops
+    assert isinstance(op, Conv)
+    for weight in op.weight.ravel().tolist():
         assert re.search(rf"(?<![\d-]){weight},", text)

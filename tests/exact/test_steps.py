@@ -71,10 +71,12 @@ def test_a_function_that_rises_and_falls_has_no_steps() -> None:
 
 def test_thresholds_are_the_smallest_arguments() -> None:
     problem = affine(np.random.default_rng(5), "power of two", Rounding.HALF_EVEN)
+    reference = problem.reference
+    assert isinstance(reference, AffineReference)
     steps = check(problem, np.random.default_rng(0))
     for c in range(steps.channels):
         u = np.arange(steps.u_lo[c], steps.u_hi[c] + 1)
-        y = np.array([problem.reference.value(int(v * steps.direction[c]), c) for v in u])  # type: ignore[union-attr]
+        y = np.array([reference.value(int(v * steps.direction[c]), c) for v in u])
         for level in range(steps.base + 1, steps.top + 1):
             reached = u[y >= level]
             first = reached[0] if len(reached) else steps.u_hi[c] + 1

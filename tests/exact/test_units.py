@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,8 +65,8 @@ def test_shift_unit_is_what_its_docstring_says() -> None:
         assert unit.evaluate(np.stack([x, x], axis=1))[:, c].tolist() == expected
 
 
-def scale_unit(**changes: object) -> ScaleUnit:
-    fields: dict[str, object] = {
+def scale_unit(**changes: Any) -> ScaleUnit:
+    fields: dict[str, Any] = {
         "domain": (-1000, 1000),
         "operand": (-700, 600),
         "mul": np.array([77, -31]),
@@ -80,7 +81,7 @@ def scale_unit(**changes: object) -> ScaleUnit:
         "lo": -100 * ONE,
         "hi": 90 * ONE,
     }
-    return ScaleUnit(**{**fields, **changes})  # type: ignore[arg-type]
+    return ScaleUnit(**{**fields, **changes})
 
 
 def test_scale_unit_is_what_its_docstring_says() -> None:
@@ -134,7 +135,7 @@ def test_signals_bound_every_intermediate() -> None:
         {"low_bits": 1, "mul_low": ONE << 53},
     ],
 )
-def test_more_than_63_bits_are_refused(changes: dict[str, object]) -> None:
+def test_more_than_63_bits_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="more than 63 bits"):
         scale_unit(**changes)
 
@@ -145,11 +146,12 @@ def test_joins_of_more_than_63_bits_are_refused() -> None:
 
 
 def test_float24_refuses_products_beyond_its_tie_window() -> None:
-    fields = {"left": ZERO, "pre_round": False, "zero_point": 0, "lo": ZERO, "hi": ONE, "mantissa": ONE << 23}
+    fields: dict[str, Any] = {"left": ZERO, "mantissa": ONE << 23, "pre_round": False}
+    fields |= {"zero_point": 0, "lo": ZERO, "hi": ONE}
     with pytest.raises(ValueError, match="is not one float32 operation"):
-        Float24Unit((-9, 9), (-9, 9), shift=20, binades=23, **fields)  # type: ignore[arg-type]
+        Float24Unit((-9, 9), (-9, 9), shift=20, binades=23, **fields)
     with pytest.raises(ValueError, match="exceeds"):
-        Float24Unit((-9, 9), (-9, 9), shift=24, binades=1, **fields)  # type: ignore[arg-type]
+        Float24Unit((-9, 9), (-9, 9), shift=24, binades=1, **fields)
 
 
 def test_threshold_unit_counts_and_looks_up() -> None:

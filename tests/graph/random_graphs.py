@@ -65,8 +65,9 @@ class GraphBuilder:
             kernel = (int(self.rng.integers(1, 4)), int(self.rng.integers(1, 4)))
             strides = (int(self.rng.integers(1, 3)), int(self.rng.integers(1, 3)))
             dilations = (int(self.choose(1, 1, 2)), int(self.choose(1, 1, 2)))
-            pads = tuple(int(self.rng.integers(0, 2 if pooling and k == 1 else k)) for k in kernel * 2)
-            geometry = Geometry(kernel, strides, dilations, pads if self.chance(0.7) else (0, 0, 0, 0))  # type: ignore[arg-type]
+            top, left, bottom, right = (int(self.rng.integers(0, 2 if pooling and k == 1 else k)) for k in kernel * 2)
+            pads = (top, left, bottom, right) if self.chance(0.7) else (0, 0, 0, 0)
+            geometry = Geometry(kernel, strides, dilations, pads)
             if min(geometry.output(*shape[:2])) >= 1:
                 break
         if any(geometry.pads) and geometry.strides != (1, 1) and geometry.pads[:2] != geometry.pads[2:]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from hlsgen.graph.ops import Geometry
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
 from hlsgen.kernels.depthwise import Depthwise
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.window import Window
 from tests.kernels.harness import Mode, check, random_beats, random_case
 from tests.kernels.rtl import check_rtl
@@ -118,6 +119,6 @@ def test_reads_what_window_writes(pe: int, taps: int) -> None:
         ({"mac": Mac.XNOR}, "xnor needs bipolar operands, not int8 and int8"),
     ],
 )
-def test_illegal_parameters_are_named(changes: dict[str, object], message: str) -> None:
+def test_illegal_parameters_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        make(**changes)  # type: ignore[arg-type]
+        make(**changes)

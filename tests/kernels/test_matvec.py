@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
-from hlsgen.kernels.matvec import Mac, Matvec
+from hlsgen.kernels.dot_array import Mac
+from hlsgen.kernels.matvec import Matvec
 from tests.kernels.harness import Case, Mode, check, random_case
 from tests.kernels.rtl import check_rtl
 
@@ -161,6 +163,6 @@ def test_an_accumulator_that_does_not_fit_is_reported() -> None:
         ({"mac": Mac.DSP2, "pe": 2, "weight_type": INT9}, "dsp2 multiplies 8-bit activations by int8 weights"),
     ],
 )
-def test_illegal_parameters_are_named(changes: dict[str, object], message: str) -> None:
+def test_illegal_parameters_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        make(**changes)  # type: ignore[arg-type]
+        make(**changes)

@@ -20,7 +20,7 @@ from hlsgen.graph.reference import AffineReference, QLinearReference, Rounding, 
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
 from hlsgen.kernels.base import RamStyle
 from hlsgen.kernels.channels import ROUNDINGS
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.requant import UNITS, Requant
 from hlsgen.resources import resource
 from tests.exact.references import SCALES, Problem, affine, qlinear, table
@@ -29,6 +29,11 @@ from tests.kernels.rtl import check_rtl
 
 ONE = np.ones(1, np.int64)
 ZERO = np.zeros(1, np.int64)
+
+
+def requant_of(case: Case) -> Requant:
+    assert isinstance(case.kernel, Requant)
+    return case.kernel
 
 
 def make(problem: Problem, kind: str, lanes: int = 1, pixels: int = 40, output_type: QuantType | None = None) -> Case:
@@ -48,7 +53,8 @@ def feed(
     # half of the values around the middle of the range, where steps are dense
     x[:, ::2] = np.clip(x[:, ::2] // 32, lo, hi)
     if output_type is None:
-        results = unit.evaluate(np.stack([lo, hi])) if isinstance(unit, ThresholdUnit) else np.stack([unit.lo, unit.hi])  # type: ignore[attr-defined]
+        ends = (unit.lo, unit.hi) if isinstance(unit, ShiftUnit | ScaleUnit | Float24Unit) else ()
+        results = np.stack(ends) if ends else unit.evaluate(np.stack([lo, hi]))
         output_type = QuantType.for_range(int(results.min()), int(results.max()))
     kernel = Requant((pixels // 4, 4, channels), lanes, QuantType.for_range(*unit.domain), output_type, unit)
     return Case(kernel, (x.reshape(2, -1, lanes),))
@@ -111,7 +117,9 @@ def scales() -> list[Case]:
         ((1 << 15) - 1,),
     )
     split = make(Problem(sixteen, np.full(3, -(1 << 34)), np.full(3, 1 << 34)), "scale", 3)
-    assert split.kernel.unit.low_bits  # type: ignore[attr-defined]
+    unit = requant_of(split).unit
+    assert isinstance(unit, ScaleUnit)
+    assert unit.low_bits
     return [*cases, split]
 
 
@@ -183,34 +191,35 @@ CASES = {"shift": shifts, "threshold": thresholds, "scale": scales, "float24": f
 @pytest.mark.parametrize("unit", CASES)
 def test_cpp(unit: str, mode: Mode) -> None:
     cases = CASES[unit]()
-    assert all(case.kernel.unit.kind == unit for case in cases)  # type: ignore[attr-defined]
+    assert all(requant_of(case).unit.kind == unit for case in cases)
     check(cases, mode)
 
 
 def as_built(case: Case, passes: int = 1, mac: Mac = Mac.DSP, memory: RamStyle = RamStyle.DISTRIBUTED) -> Case:
     """The same arithmetic, otherwise made in SystemVerilog."""
-    assert isinstance(case.kernel, Requant)
-    return Case(dataclasses.replace(case.kernel, passes=passes, mac=mac, memory=memory), case.inputs)
+    return Case(dataclasses.replace(requant_of(case), passes=passes, mac=mac, memory=memory), case.inputs)
 
 
 def rtl_cases(unit: str) -> list[Case]:
-    """A part of the cases, with both numbers of passes, products of both kinds and both kinds of memory."""
+    """A part of the cases, where the unit has them with both numbers of passes, products and memories of both kinds."""
     cases = CASES[unit]()
     match unit:
         case "shift":
-            return [*(as_built(case, 1 + number % 2) for number, case in enumerate(cases[1:-1:2])), cases[-1]]
+            return [*cases[1:-1:2], cases[-1]]
         case "threshold":
-            return [as_built(case, 1 + (n == 3), memory=list(RamStyle)[n % 2]) for n, case in enumerate(cases[::2])]
+            return [as_built(case, memory=list(RamStyle)[number % 2]) for number, case in enumerate(cases[::2])]
         case "scale":
             return [
                 *(as_built(case, 1 + number % 2) for number, case in enumerate([*cases[:-2:2], *cases[-2:]])),
-                *(as_built(case, 1 + number % 2, Mac.LUT) for number, case in enumerate(cases[1::6])),
+                *(as_built(case, mac=Mac.LUT) for case in cases[1::6]),
             ]
         case _:
             # inputs of more bits: the products at the tie window's edges come in two parts
             reach = -(1 << 21), (1 << 21) - 1
-            wide = dataclasses.replace(cases[-1].kernel.unit, domain=reach, operand=reach, binades=15)  # type: ignore[attr-defined]
-            two_parts = Case(dataclasses.replace(cases[-1].kernel, unit=wide, passes=2), cases[-1].inputs)  # type: ignore[type-var]
+            kernel = requant_of(cases[-1])
+            assert isinstance(kernel.unit, Float24Unit)
+            wide = dataclasses.replace(kernel.unit, domain=reach, operand=reach, binades=15)
+            two_parts = Case(dataclasses.replace(kernel, unit=wide, passes=2), cases[-1].inputs)
             return [
                 *(cases[1], *cases[4:], two_parts),
                 *(as_built(case, 2, memory=list(RamStyle)[number % 2]) for number, case in enumerate(cases)),
@@ -292,8 +301,8 @@ def test_streams_and_cycles() -> None:
     assert kernel.cycles == 12
     assert (kernel.inputs[0].beats, kernel.inputs[0].lanes, kernel.outputs[0].beats) == (12, 3, 12)
     assert kernel.reads()[0].tolist() == list(range(1, 13))
-    slow = dataclasses.replace(kernel, passes=2)
-    assert (slow.cycles, slow.inputs[0].beats, slow.timing().steps, slow.timing().interval) == (24, 12, 12, 2)
+    slow = dataclasses.replace(requant_of(scales()[0]), passes=2)
+    assert (slow.cycles, slow.inputs[0].beats, slow.timing().steps, slow.timing().interval) == (240, 120, 120, 2)
 
 
 def test_parameters_are_checked() -> None:
@@ -308,6 +317,10 @@ def test_parameters_are_checked() -> None:
         identity(unit=dataclasses.replace(wide, add=np.arange(5), hi=ONE))
     with pytest.raises(ValueError, match="passes=3 is neither 1 nor 2"):
         dataclasses.replace(identity(), passes=3)
+    with pytest.raises(ValueError, match="passes=2, but unit shift with DSP has no multipliers to share"):
+        dataclasses.replace(identity(), passes=2)
+    with pytest.raises(ValueError, match="passes=2, but unit scale with LUT has no multipliers to share"):
+        dataclasses.replace(requant_of(scales()[0]), passes=2, mac=Mac.LUT)
     with pytest.raises(ValueError, match="requant does not multiply by DSP2"):
         dataclasses.replace(identity(), mac=Mac.DSP2)
     with pytest.raises(ValueError, match="requant has no unit table"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hlsgen.graph.ops import Conv, Geometry, Join
 from hlsgen.graph.types import BIPOLAR, INT8, QuantType
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
 from hlsgen.lower.folding import conflict, legal, macs, padded_type, weight_type
 from hlsgen.lower.layers import describe, layers
 from hlsgen.lower.parts import closing_op
@@ -108,7 +110,9 @@ def test_combinations_that_make_no_sense_are_explained() -> None:
     graph, units = graph_of("bipolar"), units_of("bipolar")
     layer = layers(graph)[0]
     found = legal(layer, graph, stream_types(graph), units)
-    exact = units[closing_op(layer).output]  # type: ignore[union-attr]
+    closing = closing_op(layer)
+    assert closing is not None
+    exact = units[closing.output]
     assert conflict({"mac": "dsp2", "pe": 1}, found) == (
         "dsp2 computes sums in pairs; with it, legal values of pe are 2, 4, 8"
     )
@@ -118,6 +122,10 @@ def test_combinations_that_make_no_sense_are_explained() -> None:
     assert text is not None
     assert text.startswith("unit threshold multiplies nothing")
     assert conflict({"unit": "threshold", "passes": 1}, found, exact) is None
+    text = conflict({"unit": "float24", "passes": 2, "requant_mac": "lut"}, found, exact)
+    assert text == "2 passes share DSP blocks; with them, the legal value of requant_mac is dsp"
+    assert conflict({"unit": "float24", "passes": 2, "requant_mac": "dsp"}, found, exact) is None
+    assert conflict({"unit": "float24", "passes": 1, "requant_mac": "lut"}, found, exact) is None
 
 
 def conv_of(net: Net, output: str) -> Conv:
@@ -140,9 +148,9 @@ def conv_of(net: Net, output: str) -> Conv:
         (UINT4, {"bipolar": True}, (Mac.LUT, Mac.DSP, Mac.DSP2)),
     ],
 )
-def test_multipliers_fit_the_operands(type: QuantType, options: dict[str, object], expected: tuple[Mac, ...]) -> None:
+def test_multipliers_fit_the_operands(type: QuantType, options: dict[str, Any], expected: tuple[Mac, ...]) -> None:
     net = Net((4, 4, 2), type)
-    acc = net.conv(net.input, 2, **options)  # type: ignore[arg-type]
+    acc = net.conv(net.input, 2, **options)
     assert macs(conv_of(net, acc), type) == expected
 
 

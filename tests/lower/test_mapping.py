@@ -11,10 +11,11 @@ import pytest
 from hlsgen.exact import solve
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
-from hlsgen.graph.ops import Geometry
+from hlsgen.graph.ops import Conv, Geometry
 from hlsgen.graph.types import BIPOLAR, INT8, UINT8, IntArray, QuantType
 from hlsgen.kernels.depthwise import Depthwise
-from hlsgen.kernels.matvec import Mac, Matvec
+from hlsgen.kernels.dot_array import Mac
+from hlsgen.kernels.matvec import Matvec
 from hlsgen.kernels.table import Table
 from hlsgen.kernels.window import Window
 from hlsgen.lower import lower
@@ -141,8 +142,9 @@ def test_zero_point_goes_into_the_bias_and_the_padding() -> None:
     assert isinstance(window, Window)
     assert isinstance(matvec, Matvec)
     assert window.pad_value == 77
-    op = graph.ops[0]
-    assert matvec.bias.tolist() == (op.bias - 77 * op.weight.sum(axis=(1, 2, 3))).tolist()  # type: ignore[attr-defined]
+    (op,) = graph.ops
+    assert isinstance(op, Conv)
+    assert matvec.bias.tolist() == (op.bias - 77 * op.weight.sum(axis=(1, 2, 3))).tolist()
 
 
 def test_bipolar_layers_use_xnor_unless_padded() -> None:
@@ -184,8 +186,11 @@ def test_every_reader_of_a_tensor_gets_its_own_copy() -> None:
 
 
 def test_untrusted_names_do_not_reach_identifiers() -> None:
-    net = Net((2, 2, 2), INT8)
-    net.name = lambda stem: f'{stem}"; */ {net.rng.integers(1 << 30)}\n'  # type: ignore[method-assign]
+    class Untrusted(Net):
+        def name(self, stem: str) -> str:
+            return f'{stem}"; */ {self.rng.integers(1 << 30)}\n'
+
+    net = Untrusted((2, 2, 2), INT8)
     graph = net.graph(net.qlinear(net.conv(net.input, 2)))
     design = design_of(graph)
     for name in (*(i.name for i in design.instances), *design.streams):

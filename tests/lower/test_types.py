@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hlsgen.graph.graph import Graph
+from hlsgen.graph.ops import Conv
 from hlsgen.graph.types import INT8, UINT8, QuantType
 from hlsgen.lower.types import stream_types
 from tests.lower.graphs import SAME, UINT4, Net
@@ -30,8 +31,9 @@ def test_a_sum_holds_raw_inputs_and_the_corrected_bias() -> None:
     net.builder.ops.clear()
     acc = net.conv(net.input, 1, zero_point=200)
     (op,) = net.builder.ops
-    op.weight[:] = 100  # type: ignore[attr-defined]
-    op.bias[:] = 7  # type: ignore[attr-defined]
+    assert isinstance(op, Conv)
+    op.weight[:] = 100
+    op.bias[:] = 7
     assert stream_types(net.graph(acc))[acc] == QuantType.for_range(7 - 200 * 100, 255 * 100)
 
 
@@ -39,8 +41,9 @@ def test_padding_counts_as_an_input() -> None:
     net = Net((3, 3, 1), INT8)
     acc = net.conv(net.input, 1, (3, 3), zero_point=-100, pads=SAME)
     (op,) = net.builder.ops
-    op.weight[:] = 1  # type: ignore[attr-defined]
-    op.bias[:] = -900  # type: ignore[attr-defined]
+    assert isinstance(op, Conv)
+    op.weight[:] = 1
+    op.bias[:] = -900
     graph = narrowed(net.graph(acc), 50, 60)
     assert stream_types(graph)[acc] == QuantType.for_range(-900, 540), "raw bias 0, nine taps of -100 to 60"
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.graph.types import UINT8
-from hlsgen.kernels.base import Beats, Kernel, StreamSpec
+from hlsgen.kernels.base import Beats, Kernel, StreamSpec, Timing
 from hlsgen.lower.design import Design, Instance, Stream
 
 
@@ -37,6 +37,9 @@ class Counting(Kernel):
 
     def reads(self) -> tuple[npt.NDArray[np.int64], ...]:
         return tuple(np.array(order, np.int64) for order in self.orders)
+
+    def timing(self) -> Timing:
+        raise NotImplementedError
 
     def golden(self, *inputs: Beats) -> tuple[Beats, ...]:
         raise NotImplementedError

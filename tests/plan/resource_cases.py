@@ -7,15 +7,9 @@ shapes in between, on which the estimates are judged. Contents of memories are r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
+from functools import partial
 
-import numpy as np
-
-from hlsgen.exact.joins import join_units
-from hlsgen.exact.requantize import requant_units
-from hlsgen.graph.ops import Geometry
-from hlsgen.graph.reference import AffineJoinReference, AffineReference, QLinearAddReference, QLinearReference, Rounding
-from hlsgen.graph.types import INT8, UINT8, IntArray, QuantType
+from hlsgen.graph.types import INT8, UINT8, QuantType
 from hlsgen.kernels.add import Add
 from hlsgen.kernels.base import Kernel, RamStyle
 from hlsgen.kernels.concat import Concat
@@ -32,6 +26,8 @@ from hlsgen.kernels.table import Table
 from hlsgen.kernels.unpack import Unpack
 from hlsgen.kernels.width import Width
 from hlsgen.kernels.window import Window
+from tests.plan.resource_kernels import add, depthwise, matvec, requant, table, window
+from tests.plan.resource_samples import samples
 
 Cases = Callable[[], Sequence[Kernel | Fifo]]
 
@@ -42,17 +38,8 @@ def _fifo_train() -> list[Fifo]:
     return [Fifo(*shape) for shape in [*shapes, (20, 3000), (64, 512), (36, 100)]]
 
 
-def _fifo_held_out() -> list[Fifo]:
-    shapes = [(16, 6), (24, 20), (8, 24), (8, 150), (4, 90), (64, 48), (64, 300), (8, 1500), (16, 2300), (32, 4000)]
-    return [Fifo(*shape) for shape in shapes]
-
-
 def _fork_train() -> list[Fork]:
     return [Fork(INT8, lanes, 64, copies) for lanes, copies in ((1, 2), (2, 2), (4, 2), (8, 2), (1, 3), (4, 3), (2, 4))]
-
-
-def _fork_held_out() -> list[Fork]:
-    return [Fork(QuantType(4, True), 3, 64, 2), Fork(INT8, 3, 64, 3), Fork(QuantType(20, True), 2, 64, 2)]
 
 
 def _width_train() -> list[Width]:
@@ -61,47 +48,8 @@ def _width_train() -> list[Width]:
     return [Width(INT8, a, b, 8 * b) for a, b in lanes]
 
 
-def _width_held_out() -> list[Width]:
-    lanes = [(2, 8), (1, 9), (2, 4), (9, 1), (5, 1), (32, 4), (20, 1), (8, 2), (4, 32)]
-    return [
-        Width(type, a, b, 8 * b) for (a, b), type in zip(lanes, [INT8, UINT8, QuantType(20, True)] * 3, strict=True)
-    ]
-
-
 INT4, UINT4, BIPOLAR = QuantType(4, True), QuantType(4, False), QuantType(1, True, bipolar=True)
 BLOCK, LUTS = RamStyle.BLOCK, RamStyle.DISTRIBUTED
-
-
-def _weights(shape: tuple[int, ...], type: QuantType) -> IntArray:
-    """Random weights of a shape that reach both ends of the type."""
-    values = np.random.default_rng(sum(shape)).integers(type.min, type.max + 1, shape)
-    if type.bipolar:
-        return np.where(values < 0, -1, 1)
-    values.flat[0], values.flat[-1] = type.min, type.max
-    return values
-
-
-def _acc_type(weights: IntArray, input_type: QuantType, axes: tuple[int, ...]) -> QuantType:
-    """Of sums with random inputs: as real layers have them, not the worst case."""
-    reach = int(np.abs(weights).sum(axis=axes).max()) * max(abs(input_type.min), input_type.max)
-    return QuantType.for_range(-reach, reach)
-
-
-def matvec(
-    outputs: int,
-    inputs: int,
-    pe: int,
-    simd: int,
-    mac: Mac,
-    x: QuantType = INT8,
-    w: QuantType = INT8,
-    memory: RamStyle = BLOCK,
-    groups: int = 1,
-) -> Matvec:
-    """A dense layer or convolution body with random weights."""
-    weights = _weights((groups, outputs, inputs), w)
-    bias = np.random.default_rng(outputs).integers(-1000, 1000, groups * outputs)
-    return Matvec(64, groups, pe, simd, weights, bias, x, w, _acc_type(weights, x, (2,)), mac, memory)
 
 
 def _matvec_train() -> list[Matvec]:
@@ -123,31 +71,6 @@ def _matvec_train() -> list[Matvec]:
     ]
 
 
-def _matvec_held_out() -> list[Matvec]:
-    return [
-        *(matvec(32, 288, 8, 9, Mac.DSP2), matvec(32, 160, 4, 5, Mac.DSP2, UINT8), matvec(64, 128, 2, 8, Mac.DSP2)),
-        *(matvec(24, 54, 6, 18, Mac.DSP2), matvec(12, 144, 3, 9, Mac.DSP), matvec(32, 128, 2, 8, Mac.DSP, UINT8)),
-        *(matvec(40, 30, 4, 5, Mac.DSP), matvec(32, 90, 2, 9, Mac.LUT), matvec(32, 48, 4, 6, Mac.LUT, UINT4, INT4)),
-        *(matvec(32, 144, 4, 18, Mac.XNOR, BIPOLAR, BIPOLAR), matvec(20, 36, 2, 4, Mac.LUT, UINT8, INT4)),
-    ]
-
-
-def depthwise(
-    channels: int,
-    window: int,
-    pe: int,
-    taps: int,
-    mac: Mac,
-    x: QuantType = INT8,
-    w: QuantType = INT8,
-    memory: RamStyle = BLOCK,
-) -> Depthwise:
-    """A depthwise body with random weights."""
-    weights = _weights((channels, window), w)
-    bias = np.random.default_rng(channels).integers(-1000, 1000, channels)
-    return Depthwise(64, channels, pe, taps, weights, bias, x, w, _acc_type(weights, x, (1,)), mac, memory)
-
-
 def _depthwise_train() -> list[Depthwise]:
     return [
         *(depthwise(32, 9, 1, 9, Mac.DSP), depthwise(64, 9, 2, 3, Mac.DSP), depthwise(16, 9, 4, 1, Mac.DSP)),
@@ -160,32 +83,6 @@ def _depthwise_train() -> list[Depthwise]:
         ),
         *(depthwise(64, 9, 1, 3, Mac.LUT, UINT8), depthwise(24, 9, 2, 9, Mac.LUT, INT4, INT4)),
     ]
-
-
-def _depthwise_held_out() -> list[Depthwise]:
-    return [
-        *(depthwise(64, 9, 1, 3, Mac.DSP), depthwise(48, 9, 2, 9, Mac.DSP, UINT8), depthwise(32, 9, 2, 1, Mac.DSP)),
-        *(depthwise(32, 9, 1, 3, Mac.LUT), depthwise(40, 9, 2, 9, Mac.LUT, UINT4, INT4)),
-    ]
-
-
-def window(
-    size: tuple[int, int, int],
-    kernel: int,
-    stride: int,
-    lanes: int,
-    taps: str,
-    x: QuantType = INT8,
-    pad: int = -1,
-    groups: int = 1,
-    memory: RamStyle = BLOCK,
-    dilation: int = 1,
-) -> Window:
-    """A square window; ``taps`` is "one", "row" or "all", ``pad`` is kernel // 2 unless given."""
-    pad = kernel // 2 if pad < 0 else pad
-    geometry = Geometry((kernel, kernel), (stride, stride), (dilation, dilation), (pad, pad, pad, pad))
-    count = {"one": 1, "row": kernel, "all": kernel * kernel}[taps]
-    return Window(size, geometry, 0, lanes, count, groups, x, memory=memory)
 
 
 def _window_train() -> list[Window]:
@@ -221,20 +118,6 @@ def _window_train() -> list[Window]:
     ]
 
 
-def _window_held_out() -> list[Window]:
-    return [
-        *(window((32, 32, 32), 3, 1, 1, "all"), window((20, 30, 24), 3, 1, 2, "all", UINT8)),
-        *(window((40, 40, 12), 3, 2, 1, "all"), window((7, 7, 128), 3, 1, 4, "all", INT4)),
-        *(window((12, 12, 48), 3, 1, 1, "all", groups=48), window((20, 20, 16), 3, 1, 1, "row")),
-        *(
-            window((12, 30, 6), 3, 2, 1, "row"),
-            window((18, 18, 24), 3, 1, 2, "one"),
-            window((9, 9, 12), 3, 2, 1, "one"),
-        ),
-        window((20, 20, 16), 1, 2, 2, "all", pad=0),
-    ]
-
-
 def _pool_train() -> list[SumPool | MaxPool]:
     acc = QuantType(14, True)
     shapes = [
@@ -251,16 +134,6 @@ def _pool_train() -> list[SumPool | MaxPool]:
     shapes = [(4, 16, 1, 4), (4, 64, 4, 4), (9, 16, 1, 9), (9, 32, 1, 3), (4, 64, 1, 1), (4, 48, 2, 2), (9, 16, 2, 1)]
     peaks = [MaxPool(16, taps, channels, lanes, beat, INT8) for taps, channels, lanes, beat in shapes]
     return [*sums, *peaks, MaxPool(16, 4, 8, 8, 4, UINT4), MaxPool(16, 4, 1, 1, 2, UINT8)]
-
-
-def _pool_held_out() -> list[SumPool | MaxPool]:
-    sums = [
-        SumPool(1, 49, 64, 1, 1, INT8, QuantType(15, True), 0),
-        SumPool(4, 9, 8, 1, 3, UINT8, QuantType(12, True), 0),
-    ]
-    sums += [SumPool(1, 36, 96, 2, 1, INT8, QuantType(14, True), 0)]
-    peaks = [MaxPool(16, 4, 32, 2, 4, INT8), MaxPool(16, 9, 24, 1, 1, UINT8), MaxPool(16, 4, 32, 1, 2, INT4)]
-    return [*sums, *peaks]
 
 
 def _boundary_train() -> list[Unpack | Pack]:
@@ -286,49 +159,8 @@ def _boundary_train() -> list[Unpack | Pack]:
     return [*unpacks, *packs]
 
 
-def _boundary_held_out() -> list[Unpack | Pack]:
-    return [
-        *(Unpack(64, 960, 1, UINT8), Unpack(128, 960, 3, INT8), Unpack(64, 960, 24, INT8)),
-        *(Pack(64, ((12, 1, UINT8),)), Pack(64, ((200, 4, INT8),)), Pack(64, ((16, 1, INT8), (40, 1, INT8)))),
-    ]
-
-
 def _dot_train() -> list[Matvec | Depthwise]:
     return [*_matvec_train(), *_depthwise_train()]  # which are of the same parts
-
-
-def _dot_held_out() -> list[Matvec | Depthwise]:
-    return [*_matvec_held_out(), *_depthwise_held_out()]
-
-
-def requant(
-    kind: str,
-    channels: int,
-    lanes: int,
-    reach: int,
-    passes: int = 1,
-    mac: Mac = Mac.DSP,
-    memory: RamStyle = LUTS,
-    single: bool = False,
-    out: QuantType = INT8,
-) -> Requant:
-    """A requantizer of accumulators within ``reach``, whose results span the output type."""
-    generator = np.random.default_rng(channels + reach)
-    count = 1 if single else channels
-    factors = (generator.uniform(0.4, 2, count) * 1.5 * out.max / reach).astype(np.float32)
-    reference: QLinearReference | AffineReference
-    if kind in ("float24", "threshold"):
-        reference = QLinearReference(factors, 3 if out.bits == 8 else 0, out.min, out.max)
-    else:
-        scales = tuple(Fraction(float(f)) for f in factors)
-        if kind == "shift":
-            scales = tuple(Fraction(1, 1 << int(-np.log2(float(f)))) for f in factors)
-        offsets = tuple(Fraction(int(n), 256) for n in generator.integers(-2000, 2000, channels))
-        reference = AffineReference(scales, offsets, Rounding.HALF_EVEN, 0, (out.min,), (out.max,))
-    ends = np.full(channels, reach, np.int64)
-    unit = next(unit for unit in requant_units(reference, -ends, ends) if unit.kind == kind)
-    x = QuantType.for_range(*unit.domain)
-    return Requant((4, 4, channels), lanes, x, out, unit, passes=passes, mac=mac, memory=memory)
 
 
 def _requant_train() -> list[Requant]:
@@ -369,35 +201,6 @@ def _requant_train() -> list[Requant]:
     ]
 
 
-def _requant_held_out() -> list[Requant]:
-    f, t = "float24", "threshold"
-    return [
-        *(requant(f, 32, 1, 250000, 2), requant(f, 48, 2, 90000), requant(f, 96, 1, 30000, 2)),
-        *(requant(f, 32, 1, 70000, mac=Mac.LUT), requant("scale", 48, 1, 200000), requant("scale", 24, 2, 20000)),
-        *(requant("scale", 24, 1, 60000, mac=Mac.LUT), requant("shift", 48, 1, 60000), requant("shift", 24, 2, 12000)),
-        *(requant(t, 32, 1, 8000, out=UINT4, memory=BLOCK), requant(t, 32, 1, 2000, out=UINT4)),
-    ]
-
-
-def table(channels: int, lanes: int, single: bool = True, memory: RamStyle = LUTS, x: QuantType = INT8) -> Table:
-    """A random function of each channel, or one for all."""
-    values = np.random.default_rng(channels).integers(-128, 128, (1 if single else channels, x.max - x.min + 1))
-    return Table((4, 4, channels), lanes, x, INT8, values, x.min, memory)
-
-
-def add(channels: int, lanes: int, ratio: float, mac: Mac = Mac.DSP, floats: bool = True) -> Add:
-    """A join of two int8 tensors: of float32 scales, or of fixed-point ones per channel."""
-    if floats:
-        scales = np.float32(0.61), np.float32(0.61 * ratio)
-        join: QLinearAddReference | AffineJoinReference = QLinearAddReference(*scales, np.float32(2.0), -128, 127)
-    else:
-        generator = np.random.default_rng(channels)
-        mul_a, mul_b = (generator.integers(100, 250, channels) for _ in range(2))
-        join = AffineJoinReference(mul_a, mul_b, np.array([77]), 8, Rounding.HALF_EVEN, 0, -128, 127)
-    unit = join_units(join, (-128, 127), (-128, 127))[0]
-    return Add((4, 4, channels), lanes, INT8, INT8, INT8, unit, mac)
-
-
 def _elementwise_train() -> list[Table | Add]:
     return [
         *(table(16, 1), table(16, 4), table(16, 1, False, BLOCK), table(16, 2, True, BLOCK), table(8, 1, x=UINT4)),
@@ -409,17 +212,8 @@ def _elementwise_train() -> list[Table | Add]:
     ]
 
 
-def _elementwise_held_out() -> list[Table | Add]:
-    tables = [table(32, 2), table(12, 1, False, BLOCK)]
-    return [*tables, add(24, 2, 0.55), add(24, 1, 1.3, Mac.LUT), add(32, 1, 1, floats=False)]
-
-
 def _all_elementwise_train() -> list[Requant | Table | Add]:
     return [*_requant_train(), *_elementwise_train()]  # which are of the same parts
-
-
-def _all_elementwise_held_out() -> list[Requant | Table | Add]:
-    return [*_requant_held_out(), *_elementwise_held_out()]
 
 
 def _concat_train() -> list[Concat]:
@@ -433,19 +227,45 @@ def _concat_train() -> list[Concat]:
     ]
 
 
-def _concat_held_out() -> list[Concat]:
-    return [Concat(16, (24, 8), 2, INT8), Concat(16, (8, 8, 16), 1, INT8)]
+HELD_OUT_SEED = 20_260_731
+"""Of the kernels that estimates are judged by. Nobody looks at them while the features are worked on."""
 
+TRAINING_SEED = 1
+"""Of kernels that are fitted besides the designed ones."""
 
-CASES: dict[str, tuple[Cases, Cases]] = {
-    "dot products": (_dot_train, _dot_held_out),
-    "elementwise": (_all_elementwise_train, _all_elementwise_held_out),
-    "concat": (_concat_train, _concat_held_out),
-    "window": (_window_train, _window_held_out),
-    "pool": (_pool_train, _pool_held_out),
-    "boundary": (_boundary_train, _boundary_held_out),
-    "fifo": (_fifo_train, _fifo_held_out),
-    "fork": (_fork_train, _fork_held_out),
-    "width": (_width_train, _width_held_out),
+_KINDS: dict[str, tuple[Cases, int, int]] = {
+    "dot products": (_dot_train, 0, 12),
+    "elementwise": (_all_elementwise_train, 36, 24),
+    "concat": (_concat_train, 0, 4),
+    "window": (_window_train, 0, 10),
+    "pool": (_pool_train, 0, 6),
+    "boundary": (_boundary_train, 32, 12),
+    "fifo": (_fifo_train, 0, 10),
+    "fork": (_fork_train, 0, 4),
+    "width": (_width_train, 0, 8),
 }
+"""The designed ones, and how many are drawn: more to fit, and those to judge by."""
+
+
+def training(kind: str) -> list[Kernel | Fifo]:
+    """The kernels of a kind from which coefficients are fitted."""
+    designed, drawn, _ = _KINDS[kind]
+    return [*designed(), *samples(kind, TRAINING_SEED, drawn)]
+
+
+def held_out(kind: str) -> list[Kernel | Fifo]:
+    """Those by which estimates of the kind are judged; none that is fitted is among them."""
+    count = _KINDS[kind][2]
+    fitted = [_identity(case) for case in training(kind)]
+    drawn = samples(kind, HELD_OUT_SEED, 4 * count)
+    return [case for case in drawn if _identity(case) not in fitted][:count]
+
+
+def _identity(case: Kernel | Fifo) -> object:
+    """Kernels with the same are the same circuit."""
+    images = [] if isinstance(case, Fifo) else [(image.name, image.words) for image in case.rtl_memories()]
+    return type(case), case.rtl_parameters(), images
+
+
+CASES: dict[str, tuple[Cases, Cases]] = {kind: (partial(training, kind), partial(held_out, kind)) for kind in _KINDS}
 """By kind: those to fit, those to judge by."""

@@ -30,9 +30,10 @@ def fastest() -> Folded:
     return fold(graph_of(NAME), units_of(NAME), BOARD)
 
 
-def explained(plan: Plan, name: str = NAME, **options: float) -> Explanation:
+def explained(plan: Plan, name: str = NAME, max_utilization: float | None = None) -> Explanation:
     design = design_of(plan, name)
-    return explain(graph_of(name), units_of(name), BOARD, design, size_for_rate(design), **options)  # type: ignore[arg-type]
+    depths = size_for_rate(design)
+    return explain(graph_of(name), units_of(name), BOARD, design, depths, max_utilization=max_utilization)
 
 
 @pytest.mark.parametrize("name", ["residual", "depthwise", "bipolar", "pooling"])

@@ -17,7 +17,8 @@ from hlsgen.graph.graph import Graph
 from hlsgen.graph.types import INT8
 from hlsgen.kernels.base import Kernel, RamStyle
 from hlsgen.kernels.depthwise import Depthwise
-from hlsgen.kernels.matvec import Mac, Matvec
+from hlsgen.kernels.dot_array import Mac
+from hlsgen.kernels.matvec import Matvec
 from hlsgen.kernels.requant import Requant
 from hlsgen.lower import lower
 from hlsgen.lower.folding import conflict, legal

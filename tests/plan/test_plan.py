@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hlsgen.errors import PlanError
-from hlsgen.kernels.matvec import Mac
+from hlsgen.kernels.dot_array import Mac
 from hlsgen.lower import lower
 from hlsgen.plan import LayerPlan, Plan, apply_depths, load, save, size_fifos, smallest
 from tests.lower.graphs import GRAPHS, graph_of, units_of

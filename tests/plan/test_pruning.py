@@ -7,7 +7,7 @@ import pytest
 from hlsgen.board import Family
 from hlsgen.plan import solver
 from hlsgen.plan.limits import Amounts
-from hlsgen.plan.options import Option, Problem
+from hlsgen.plan.options import Edge, Option, Problem
 from hlsgen.plan.pruning import undominated
 from hlsgen.plan.solver import select
 from tests.lower.graphs import GRAPHS, graph_of, units_of
@@ -51,3 +51,23 @@ def test_equal_lanes_leave_no_option_that_is_beaten_at_everything() -> None:
         for a in options:
             rivals = [b for b in options if (b.lanes_in, b.lanes_out) == (a.lanes_in, a.lanes_out) and b is not a]
             assert not any(b.amounts.fits(a.amounts) for b in rivals)
+
+
+def test_options_with_impossible_lanes_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ``width`` is fast enough behind one lane of a place, nor before several: only several behind one remain."""
+    problem = Problem.of(graph_of("residual"), units_of("residual"), FAMILY, 64)
+    interval = problem.intervals[-1]
+    entering = next(edge for edge in problem.edges if problem.places[edge.reader].widths(1) > {1})
+    place = entering.reader
+    (leaving,) = (edge for edge in problem.edges if edge.writer == place)
+    original = problem.costs.width
+
+    def width(edge: Edge, lanes_in: int, lanes_out: int) -> tuple[Amounts, int]:
+        amounts, cycles = original(edge, lanes_in, lanes_out)
+        slow = (edge is entering and lanes_out > 1) or (edge is leaving and lanes_in == 1)
+        return amounts, interval + 1 if slow else cycles
+
+    monkeypatch.setattr(problem.costs, "width", width)
+    kept = undominated(problem, interval)[place]
+    assert kept
+    assert all(option.lanes_in == 1 < option.lanes_out for option in kept)

@@ -191,6 +191,14 @@ def test_a_misplaced_tlast_is_found(residual: Built, tmp_path: Path) -> None:
         csim.run(program, residual.design, residual.words)
 
 
+@pytest.mark.parametrize("mask", ["keep", "strb"])
+def test_a_byte_that_a_dma_would_drop_is_found(residual: Built, tmp_path: Path, mask: str) -> None:
+    old = f"word.{mask} = uint<Config::AXI_BITS / 8>(-1)"
+    program = broken(residual, tmp_path, "pack.hpp", old, old.replace("-1", "-2"))
+    with pytest.raises(VerificationError, match="m_axis: image 0, word 0: TKEEP or TSTRB leaves bytes out"):
+        csim.run(program, residual.design, residual.words)
+
+
 def test_swapped_streams_are_found(residual: Built, tmp_path: Path) -> None:
     inputs = ["conv1_fork_out1", "conv9_requant_out"]
     old, new = (f"({', '.join(order)}, add13_add_out)" for order in (inputs, inputs[::-1]))

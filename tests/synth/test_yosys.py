@@ -20,7 +20,7 @@ from hlsgen.kernels.unpack import Unpack
 from hlsgen.lower.design import Design, Instance, Stream
 from hlsgen.plan.primitives import Use
 from hlsgen.synth import yosys
-from hlsgen.synth.delays import ZYNQ_7000, arcs
+from hlsgen.synth.delays import DELAYS, arcs
 from hlsgen.synth.netlist import Bit, Cell, use
 from hlsgen.synth.wrapper import literal, needed
 from hlsgen.synth.yosys import Job, run, synthesise_design, synthesise_kernel
@@ -107,7 +107,7 @@ def test_counts_on_ultrascale(tmp_path: Path) -> None:
 
 def test_longest_path_of_the_adder(known: yosys.Synthesis) -> None:
     (path,) = [path for path in known.paths if path.start.startswith(("left", "right")) and path.end.startswith("sum")]
-    d = ZYNQ_7000
+    d = DELAYS[Family.ZYNQ_7000]
     # Register, a net with two readers (LUT and DI), LUT, a net with two readers (S[0] and the sum's lowest bit), two
     # carry blocks, register. The nets between carry blocks and from there to the register stay inside a slice.
     nets = 2 * (d.net + d.fanout * math.log2(2))
@@ -214,5 +214,5 @@ def test_a_dual_lut_has_paths_only_from_inputs_that_matter() -> None:
     pins |= {"I4": ["0"], "I5": ["1"], "O5": [20], "O6": [21]}
     init = format(0x69966996_E8E8E8E8, "064b")
     cell = Cell("lut", "LUT6_2", pins, frozenset({"O5", "O6"}), {"INIT": init})
-    found = {(pin, output) for pin, _, output, _, _ in arcs(cell, ZYNQ_7000)}
+    found = {(pin, output) for pin, _, output, _, _ in arcs(cell, DELAYS[Family.ZYNQ_7000])}
     assert found == {(f"I{i}", "O5") for i in range(3)} | {(f"I{i}", "O6") for i in range(4)}

@@ -1,0 +1,260 @@
+"""Parts of requant and add: parameters of channels, operand, products with constants, rounding.
+
+Registers in a row that nothing reads on the way become a shift register in LUTs (``chain``), so what is stored is
+counted from the register where it is made to the one where it is used, through all modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hlsgen.kernels.base import Kernel, RamStyle
+from hlsgen.plan.features.contents import Columns
+from hlsgen.plan.features.parts import Features, chain, counter, dsps, known_rom, multiplexer, rom
+from hlsgen.plan.primitives import Use, bits_for
+
+FLOOR, FLOAT = 4, 8
+"""ROUNDING of requant_round.sv."""
+
+PART = 17
+"""Bits of a factor's part that a multiplier takes, without a sign."""
+
+
+class Parameters:
+    """Parameters of a SystemVerilog module by name, with their types known."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._values = kernel.rtl_parameters()
+
+    def __getitem__(self, name: str) -> int:
+        value = self._values.get(name, 0)
+        assert isinstance(value, int)
+        return value
+
+    def each(self, name: str) -> tuple[int, ...]:
+        """A parameter that is an array."""
+        value = self._values[name]
+        assert isinstance(value, tuple)
+        return value
+
+    @property
+    def rounding(self) -> int:
+        """ROUNDING of requant_round.sv."""
+        return FLOAT if self["UNIT"] == 3 else self["ROUNDING"]
+
+    @property
+    def point(self) -> int:
+        """Bits of the sum below the integer."""
+        return self["DROP"] + self["SHIFT"]
+
+    @property
+    def needed(self) -> int:
+        """The lowest bit of the sum that the rounding looks at."""
+        return self.point if self.rounding == FLOOR else self["DROP"]
+
+
+class Channels:
+    """``hlsgen_requant_channels``, added to ``features``, whose ROM melts into its ``user``.
+
+    Of each field: ``columns``, its registers in all lanes; ``varying``, its bits that change, in all lanes;
+    ``lowest``, the lowest bit that is not always 0.
+    """
+
+    def __init__(self, features: Features, p: Parameters, image: Columns, style: RamStyle, user: str) -> None:
+        self._features, self._registered = features, style is RamStyle.DISTRIBUTED
+        varying = [bits if varies else 0 for bits, varies in zip(p.each("BITS"), p.each("VARIES"), strict=True)]
+        lane_bits, counts, lows, changing, below = sum(varying), [], [], [], 0
+        for bits, value in zip(varying, p.each("VALUE"), strict=True):
+            chosen = image.choose([lane * lane_bits + below + bit for bit in range(bits) for lane in range(p["LANES"])])
+            counts.append(chosen.distinct)
+            changing.append(chosen.varying)
+            lows.append(chosen.lowest // p["LANES"] if bits else (value & -value).bit_length() - 1 if value else 0)
+            below += bits
+        self.columns, self.lowest, self.varying = tuple(counts), tuple(lows), tuple(changing)
+        if image.words < 2:
+            return
+        counter(features, image.words, "channel counter")
+        if self._registered:
+            known_rom(features, user, image)
+        else:
+            rom(features, user, image.width, image.words, style)
+
+    def delay(self, bits: int, cycles: int, absorbed: int = 0) -> None:
+        """Add a delay of ``bits`` of the fields, of which a DSP block takes in ``absorbed`` registers."""
+        outside = max(0, cycles - absorbed) + self._registered
+        chain(self._features, "delays", bits, outside)
+        if self._registered:
+            self._features.add("rom registers", ff=-bits)
+
+
+def operand(features: Features, p: Parameters, x: int, in_dsp: bool) -> None:
+    """Add ``hlsgen_requant_operand`` in every lane. ``in_dsp``: whether its register goes into a DSP block."""
+    lanes, bits, shifted = p["LANES"], p["OPERAND_BITS"], x + (p["EXTRA"] > 0) + p["LEFT_MOST"]
+    if p["EXTRA"]:
+        features.add("pre-rounding", lut=lanes * x, ff=lanes * 2 * x)
+        features.add("pre-rounded bits", lut=lanes * p["EXTRA"] * 4, ff=lanes * p["EXTRA"])
+    if p["LEFT_MOST"]:
+        features.add("left shift", lut=lanes * shifted * multiplexer(p["LEFT_MOST"] + 1), ff=lanes * shifted)
+    if p["CLIP"] == 1:
+        features.add("saturation", lut=lanes * (bits + (shifted - bits) / 5))
+        features.add("clipped", ff=0 if in_dsp else lanes * bits)
+    elif p["CLIP"] == 2:
+        features.add("clip", lut=lanes * shifted)
+        features.add("clipped", ff=lanes * bits)
+
+
+@dataclass(frozen=True)
+class Product:
+    """Shape of a ``hlsgen_requant_product``.
+
+    Bits of operand, factor and sum; ``add``: registers of what is added, 0 for a constant; ``low``: the lowest bit of
+    it that is not always 0; ``constant``: the factor, if it is one, else 0; ``shared``: one multiplier for two parts,
+    which adds one of ``add_bits``.
+    """
+
+    x: int
+    factor: int
+    total: int
+    parts: int
+    add: int
+    low: int
+    constant: int = 0
+    shared: bool = False
+    add_bits: int = 0
+
+
+Waits = list[int]
+"""Per bit of a sum, the registers through which it comes since it was last computed; none in a DSP block."""
+
+
+def store(features: Features, lanes: int, waits: Waits) -> None:
+    """Add the registers of a sum that is computed with further."""
+    for registers in waits:
+        chain(features, "sums", lanes, registers)
+
+
+def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp: bool) -> Waits:
+    """Add ``hlsgen_requant_product`` in every lane, without the registers of the result's bits that are complete.
+
+    ``needed``: the lowest bit of the result that counts. ``in_dsp``: whether DSP blocks have registers and adder.
+    """
+    total, parts = shape.total, shape.parts
+    power = shape.constant and abs(shape.constant).bit_count() == 1
+    blocks = 0 if power else dsps(shape.x, shape.factor if parts == 1 else PART + 1)
+    features.take(Use(dsp=lanes * blocks * (1 if shape.shared else parts)))
+    if shape.shared:
+        features.add("shared product", lut=lanes * (max(shape.add_bits if shape.add else 0, total - PART) + 1))
+        features.add("shared low parts", ff=1 + lanes * max(0, PART - 1 - needed))
+        features.add("addends", ff=lanes * shape.add)
+        if not in_dsp:
+            features.add("products", ff=lanes * (shape.x + PART + 1))
+            features.add("sums", ff=lanes * total)
+        return [0] * total
+    waits = [0] * total
+    add, low = shape.add, shape.low
+    for part in range(parts):
+        last = part == parts - 1
+        here, factor = total - PART * part, shape.factor - PART * part if last else PART + 1
+        value = shape.constant >> PART * part if last else (shape.constant >> PART * part) % (1 << PART)
+        zeros = (value & -value).bit_length() - 1 if value else 0
+        packed = in_dsp and blocks > 0 and zeros == 0  # Yosys takes a factor's zeros off, and then misses the adder
+        multiplied = min(shape.x + factor, here)
+        width = min(here, max(multiplied, add) + 1)
+        bottom = max(zeros, low)  # nothing is added below
+        if not packed:
+            if part or add:  # a constant is added by the carry chain alone
+                features.add("product sums", lut=lanes * (width - bottom))
+            features.add("addends", ff=lanes * max(0, add - max(0, zeros - low)) if part == 0 else 0)
+            features.add("sums", ff=0 if last else lanes * (width - PART))
+        if not in_dsp:
+            features.add("products", ff=lanes * max(0, multiplied - bottom))
+            features.add("operands", ff=lanes * part * (shape.x + (0 if value else factor)))
+        for bit in range(here if last else PART):
+            waits[PART * part + bit] = parts - 1 - part + (not packed)
+            if bit < bottom and (not in_dsp or (add > low and bit < zeros)):
+                waits[PART * part + bit] += 1  # the register before the adder
+        add, low = width - PART, 0
+    return waits
+
+
+def rows(features: Features, lanes: int, x: int, factor: int, columns: int, add: int, total: int, waited: int) -> Waits:
+    """Add ``hlsgen_requant_rows`` in every lane, without the registers of the result's bits that are complete.
+
+    ``columns``: registers of the factor. ``waited``: cycles for which it has been delayed already.
+    """
+    count = (factor + 1) // 2
+    stages = (count + 1) // 2
+    width = add
+    for row in range(count):
+        width = min(total, max(width, x + 1 + 2 * row) + 1)
+        features.add("row bits", lut=lanes * max(0, width - 2 * row))
+        features.add("row multiples", lut=lanes * max(0, x - 8) * 0.6)
+        if row % 2 and row // 2 < stages - 1:
+            features.add("sums", ff=lanes * max(0, width - 2 * (row + 1)))
+    for stage in range(1, stages):
+        features.add("row operands", ff=lanes * x)
+        # four bits of the factor wait for their stage, and the highest of the stage before
+        share = min(4, factor - 4 * stage) * min(columns, factor) / factor
+        chain(features, "row digits", lanes * share, 1 + stage + waited)
+        features.add("row digits", ff=lanes)
+        features.add("rom registers", ff=-lanes * share)
+    if waited:
+        chain(features, "row digits", lanes * min(4, factor), 1 + waited)
+        features.add("rom registers", ff=-lanes * min(4, factor))
+    return [stages - min(bit // 4, stages - 1) for bit in range(total)]
+
+
+def tables(features: Features, lanes: int, x: int, first: int, total: int, image: Columns) -> Waits:
+    """Add ``hlsgen_requant_tables`` in every lane, without the registers of the result's bits that are complete."""
+    groups = 1 if x <= first else 1 + -(-(x - first) // 5)
+    start = image.rows(0, 1 << first)
+    # of more registers than the table has columns, for Yosys moves some in between its LUTs
+    features.add(f"first table of {1 << first}", lut=lanes * start.function_luts * 1.6, ff=lanes * start.distinct)
+    waits = [groups] * total
+    for group in range(1, groups):
+        origin = (1 << first) + 32 * (group - 1)
+        lowest = image.rows(origin, origin + 32).lowest  # bits below are complete
+        features.add("tables", lut=lanes * (total - lowest))
+        features.add("sums", ff=lanes * (total - lowest))
+        waits[lowest:] = [groups - group] * (total - lowest)
+        here = lanes * min(5, x - first - 5 * (group - 1))
+        chain(features, "delays", here, 1 + group)
+        features.add("input register", ff=-here)
+    return waits
+
+
+def rounding(features: Features, p: Parameters, is_float: bool, varying: tuple[int, int], waits: Waits) -> None:
+    """Add ``hlsgen_requant_round`` in every lane, with the registers of the sum.
+
+    ``varying``: registers of the clamp's ends.
+    """
+    lanes, out, shift, zero, point = p["LANES"], p["OUTPUT_BITS"], p["SHIFT"], p["ZERO_POINT"], p.point
+    k = max(1, p["SUM_BITS"] - point)
+    near = min(p["NEAR_BITS"], k)
+    rounds = is_float or (shift > 0 and p.rounding not in (FLOOR, 7))
+    top = min(near - 1, 22)  # of the float32's window
+    straight = not rounds and not zero  # k itself is the rounded number
+    for bit, registers in enumerate(waits[: p["SUM_BITS"]]):
+        if bit < p.needed:
+            continue
+        more = 0
+        if point <= bit < point + near:
+            more = 2 if straight and bit < point + near - 1 else 1
+        elif (is_float and shift - 25 <= bit <= shift - 25 + top) or (rounds and not is_float and bit == point - 1):
+            more = 1
+        chain(features, "sums", lanes, registers + more)
+    rounded = max(near, bits_for(abs(zero) + 1) + 1) + 1
+    features.add("rounded", ff=lanes * (1 if straight else rounded))
+    if k > near:
+        features.add("far", lut=lanes * -(-(k - near) // 5), ff=lanes * 4)
+    if is_float:
+        features.add("float ties", lut=lanes * (2 * (24 - top) + max(0, shift - 25)) / 4, ff=lanes * 3)
+        features.add("float rounding", lut=lanes * near * 2.6)
+        features.add("float zero point", lut=lanes * rounded * 0.6 if zero else 0)
+    elif rounds:
+        features.add("fraction", lut=lanes * (2 + -(-(shift - 1) // 5)), ff=lanes)
+        features.add("zero point", lut=lanes * 2 if zero else 0)
+    features.add("clamp", lut=lanes * (out + 1), ff=lanes * out)
+    for varies in varying:
+        if varies:
+            features.add("clamp ends", lut=lanes * rounded)

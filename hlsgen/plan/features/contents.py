@@ -1,0 +1,106 @@
+"""Contents of ROMs: which of their columns Yosys keeps, and what logic makes them.
+
+Columns that never change are constants, equal ones are one register.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.kernels.base import Kernel
+from hlsgen.plan.primitives import bits_for
+
+Planes = npt.NDArray[np.uint8]
+"""Bits of a ROM, one row per word, one column per bit of a word, the lowest first."""
+
+
+class Columns:
+    """The columns of a ROM, or some of them."""
+
+    def __init__(self, planes: Planes) -> None:
+        self._planes = planes
+        self.words, self.width = planes.shape
+
+    @staticmethod
+    def of_words(words: list[int], width: int) -> Columns:
+        """From integers of ``width`` bits, one per word."""
+        size = (width + 7) // 8
+        data = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), np.uint8)
+        return Columns(np.unpackbits(data.reshape(len(words), size), axis=1, bitorder="little")[:, :width])
+
+    def part(self, first: int, count: int) -> Columns:
+        """``count`` columns from ``first`` on."""
+        return Columns(self._planes[:, first : first + count])
+
+    def rows(self, first: int, end: int) -> Columns:
+        """The words ``first`` to ``end - 1``."""
+        return Columns(self._planes[first:end])
+
+    @property
+    def lowest(self) -> int:
+        """The lowest column that is not 0 throughout; the number of columns if there is none."""
+        used = np.flatnonzero(self._planes.any(axis=0))
+        return int(used[0]) if len(used) else self.width
+
+    def choose(self, columns: list[int]) -> Columns:
+        """The columns with these numbers."""
+        return Columns(self._planes[:, columns])
+
+    @cached_property
+    def _kept(self) -> Planes:
+        """Distinct columns that change."""
+        planes = self._planes[:, (self._planes != self._planes[:1]).any(axis=0)]
+        packed = np.ascontiguousarray(np.packbits(planes, axis=0).T)
+        first = {column.tobytes(): index for index, column in reversed(list(enumerate(packed)))}
+        return planes[:, sorted(first.values())]
+
+    @property
+    def distinct(self) -> int:
+        """Columns that change, equal ones counted once."""
+        return int(self._kept.shape[1])
+
+    @property
+    def varying(self) -> int:
+        """Columns that change."""
+        return int((self._planes != self._planes[:1]).any(axis=0).sum())
+
+    @property
+    def shared(self) -> int:
+        """Functions of three address bits of which the columns are made, a function and its complement being one."""
+        kept = self._kept
+        padded = np.concatenate([kept, np.zeros((-len(kept) % 8, kept.shape[1]), np.uint8)])
+        octets = np.packbits(padded, axis=0)
+        return len(np.unique(np.minimum(octets, 255 - octets)))
+
+    @cached_property
+    def inputs(self) -> dict[int, int]:
+        """Of the distinct columns, how many depend on so many bits of the address."""
+        kept, bits = self._kept, bits_for(self.words)
+        padded = np.concatenate([kept, np.repeat(kept[:1], (1 << bits) - len(kept), axis=0)])
+        address = np.arange(1 << bits)
+        depends = [(padded != padded[address ^ (1 << bit)]).any(axis=0) for bit in range(bits)]
+        numbers, counts = np.unique(np.sum(depends, axis=0), return_counts=True)
+        return dict(zip(map(int, numbers), map(int, counts), strict=True)) if kept.shape[1] else {}
+
+    @property
+    def function_luts(self) -> float:
+        """LUTs of the columns as functions of the address, each by the number of address bits on which it depends."""
+        filled = self.words / (1 << bits_for(self.words))
+        each = {bits: 1.0 if bits <= 6 else max(1.0, filled * 2.0 ** (bits - 6)) for bits in self.inputs}
+        return sum((count * each[bits] for bits, count in self.inputs.items() if bits > 1), 0.0)
+
+
+_IMAGES: WeakKeyDictionary[Kernel, dict[str, Columns]] = WeakKeyDictionary()
+
+
+def image_of(kernel: Kernel, name: str) -> Columns:
+    """A memory of a kernel; one without columns if it has no such memory."""
+    images = _IMAGES.get(kernel)
+    if images is None:
+        images = {image.name: Columns.of_words(image.words, image.width) for image in kernel.rtl_memories()}
+        _IMAGES[kernel] = images
+    return images.get(name, Columns(np.zeros((1, 0), np.uint8)))

@@ -1,0 +1,64 @@
+"""Runs a vendor's tool for minutes or hours: its lines as they come, a log, and no processes left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hlsgen.errors import ToolError
+
+GRACE = 10.0
+"""Seconds that the processes of an interrupted tool have to end by themselves."""
+
+
+def run_logged(command: Sequence[str | Path], folder: Path, log: Path, watch: Callable[[str], None]) -> int:
+    """Run ``command`` in ``folder``; returns its exit code, negative for a signal.
+
+    Each line it prints, errors included, goes to the file ``log`` and, without its end, to ``watch``. Whatever ends
+    this function early (Ctrl-C, an exception of ``watch``) also ends the tool and all that it has started.
+    Raises ToolError when the tool cannot be started or the log cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,  # a tool that falls back to its prompt ends there
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,  # a group of its own, for `_end`
+            )
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    file.write(line)
+                    file.flush()
+                    watch(line.rstrip())
+                return process.wait()
+            finally:
+                _end(process)
+    except OSError as error:
+        raise ToolError(
+            f"{command[0]}: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}. What it had "
+            f"printed until then is in {log}."
+        ) from error
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the process and its group, first kindly. What the leader has left running ends, too."""
+    with contextlib.suppress(ProcessLookupError):  # nobody is left
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
