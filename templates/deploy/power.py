@@ -284,7 +284,7 @@ class PowerReport:
     def _phase_at(self, when: float) -> str:
         current = ""
         for started, name in self.phases:
-            if started >= when:
+            if started <= when:
                 current = name
         return current
 
@@ -300,6 +300,7 @@ class PowerReport:
         from matplotlib import pyplot
 
         figure, axes = pyplot.subplots(figsize=(8, 3.5))
+        axes.margins(y=0.15)
         origin = min([row.time for row in self.rows] + [when for when, _ in self.phases], default=0.0)
         for sensor in dict.fromkeys(row.sensor for row in self.rows):
             points = [(row.time - origin, row.watts) for row in self.rows if row.sensor == sensor]

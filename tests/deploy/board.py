@@ -109,16 +109,18 @@ class Buffer(np.ndarray[Any, Any]):
     ddr: Array
     physical_address: int
     freed: list[int]
+    clean: list[bool]  # whether no line of it waits in the CPU's cache
 
     def __array_finalize__(self, source: Any) -> None:
         if isinstance(source, Buffer) and hasattr(source, "ddr"):
             offset = self.ctypes.data - source.ctypes.data
             self.ddr = source.ddr[offset : offset + self.nbytes]
             self.physical_address = source.physical_address + offset
-            self.freed = source.freed
+            self.freed, self.clean = source.freed, source.clean
 
     def flush(self) -> None:
         self.ddr[:] = np.asarray(self)
+        self.clean[:] = [True]
 
     def invalidate(self) -> None:
         np.asarray(self)[:] = self.ddr
@@ -141,6 +143,7 @@ class FakeBoard:
     interrupt_after: int | None = None  # reads of the DMA's status before Ctrl-C
     transfers: list[int] = field(default_factory=list)  # images of each
     resets: int = 0
+    stuck: bool = False  # words of a failed transfer are left inside the accelerator
     dead: bool = False  # no answer to a reset
     freed: list[int] = field(default_factory=list)
     allocated: int = 0
@@ -150,7 +153,7 @@ class FakeBoard:
         self.axi_bits = hardware["axi_bits"]
         self.bytes = (hardware["input"]["bytes"], sum(port["bytes"] for port in hardware["outputs"]))
         identity = int(self.manifest["build_id"][:8], 16), int(self.manifest["build_id"][8:16], 16)
-        self.registers = {0x00: MAGIC, 0x04: identity[0], 0x08: identity[1]}
+        self.registers = {0x00: MAGIC, 0x04: identity[0], 0x08: identity[1], 0x18: 0, 0x1C: 0}
         self.dma = dict.fromkeys((0x00, 0x04, 0x30, 0x34, 0x58), 0)
         self.status_reads = 0
         self.receiving: Buffer | None = None
@@ -162,7 +165,7 @@ class FakeBoard:
         if held + size > self.cma_bytes:
             raise RuntimeError("BO allocation failed: bad_alloc")
         buffer = np.full(shape, 0xA5, dtype).view(Buffer)
-        buffer.ddr, buffer.freed = np.full(shape, 0x5A, dtype), self.freed
+        buffer.ddr, buffer.freed, buffer.clean = np.full(shape, 0x5A, dtype), self.freed, [False]
         buffer.physical_address = BASE_ADDRESS + self.allocated
         self.allocated += size
         return buffer
@@ -173,6 +176,7 @@ class FakeBoard:
         beats = words.reshape(len(words), -1, self.axi_bits // 8).astype(np.int16)
         source = graph.tensors[graph.input]
         frames = frames_from_words(beats, source.shape, source.type)
+        assert np.array_equal(words_from_frames(frames, source.type, self.axi_bits), beats), "tails are zero"
         leaving = golden.run(graph, frames, keep=graph.outputs)
         parts = [
             words_from_frames(leaving[port["tensor"]], QuantType(**port["type"]), self.axi_bits)
@@ -185,6 +189,7 @@ class FakeBoard:
         fault = self.faults.pop(0) if self.faults else ""
         images = sent.nbytes // self.bytes[0]
         self.transfers.append(images)
+        stuck, self.stuck = self.stuck, bool(fault)
         received = self.receiving
         assert received is not None, "the receiving channel starts first"
         assert received.nbytes == images * self.bytes[1]
@@ -194,7 +199,11 @@ class FakeBoard:
             return
         self.dma[0x04] |= 0 if fault == "short" else 2  # the rest does not go in
         words = self.compute(np.asarray(sent.ddr).reshape(images, -1))
-        self.registers.update({0x10: images * CYCLES_PER_IMAGE, 0x14: 0, 0x18: images, 0x1C: images})
+        if stuck:  # behind what was left inside
+            words = np.roll(words, 1)
+        self.registers.update({0x10: images * CYCLES_PER_IMAGE, 0x14: 0})
+        self.registers[0x18] += images
+        self.registers[0x1C] += images
         if fault == "no tlast":
             return
         if fault == "lost":
@@ -223,6 +232,7 @@ class ControlCell(Cell):
                 self.board.registers[counter] = 0
             if value & 2:
                 self.board.registers[0x20] = 0
+                self.board.stuck = False
 
 
 class Channel:
@@ -241,6 +251,7 @@ class Channel:
         assert isinstance(buffer, Buffer), "only what pynq allocated has a physical address"
         self.board.dma[self.offset + 4] &= ~2
         if self.offset:
+            assert all(buffer.clean), "the cache could overwrite what the DMA brings"
             self.board.receiving = buffer
         else:
             buffer.flush()
@@ -259,6 +270,7 @@ class DmaCell(Cell):
             self.board.status_reads += 1
             if self.board.status_reads > self.board.interrupt_after:
                 self.board.interrupt_after = None
+                self.board.stuck = True
                 raise KeyboardInterrupt
         return self.board.dma[offset]
 

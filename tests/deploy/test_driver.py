@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+import hlsgen
+from hlsgen.errors import UnsupportedError
+from hlsgen.files import write_arrays
 from hlsgen.graph import golden
 from hlsgen.graph.graph import Graph
 from tests.deploy.board import CYCLES_PER_IMAGE, FakeBoard, feeds_of, rewrite_json, write_folder
 from tests.deploy.conftest import plug_in
+from tests.networks import random_network
 
 
 def expected(graph: Graph, feeds: dict[str, Any]) -> Any:
@@ -47,6 +52,32 @@ def test_other_float_types_are_taken_as_the_models(accelerator: Any, graph: Grap
     feeds = feeds_of(graph, 3)
     (name,) = graph.prefix.inputs
     assert same(accelerator.predict(feeds[name].astype(np.float64)), expected(graph, feeds))
+
+
+def test_random_networks(driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types of all widths, several outputs, images that do not end on a word."""
+    seen: set[Any] = set()
+    for seed in range(24):
+        onnx.save(random_network(seed), tmp_path / "model.onnx")
+        try:
+            graph = hlsgen.load(tmp_path / "model.onnx")
+        except UnsupportedError:
+            continue
+        folder = tmp_path / str(seed)
+        board = FakeBoard(graph, write_folder(graph, folder, "kv260", images=1))
+        plug_in(board, monkeypatch)
+        accelerator = driver.Accelerator(folder / "accel.bit")
+        feeds = feeds_of(graph, 3, seed)
+        wanted = golden.predict(graph, feeds)
+        results = accelerator.predict(feeds)
+        results = results if isinstance(results, dict) else {graph.suffix.outputs[0]: results}
+        assert list(results) == list(graph.suffix.outputs)
+        assert all(same(array, wanted[name]) for name, array in results.items())
+        assert not any(check.wrong for check in accelerator.self_test())
+        ports = [accelerator.input, *accelerator.outputs]
+        seen |= {port.storage_bits for port in ports}
+        seen |= {"tail" for port in ports if port.bytes * 8 > port.elements * port.storage_bits}
+    assert {"tail", 1, 2, 4, 8, 16} <= seen
 
 
 def test_large_batches_go_in_parts(driver: Any, board: FakeBoard, folder: Path, graph: Graph) -> None:
@@ -420,8 +451,6 @@ def test_self_test(driver: Any, board: FakeBoard, folder: Path, capsys: pytest.C
 def test_self_test_sees_every_difference(
     driver: Any, board: FakeBoard, folder: Path, capsys: pytest.CaptureFixture[str], key: str
 ) -> None:
-    from hlsgen.files import write_arrays
-
     arrays = dict(np.load(folder / "vectors.npz"))
     changed = arrays[key].copy()
     place = changed.reshape(-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from hlsgen.emit import deploy
 from hlsgen.errors import UnsupportedError
 from hlsgen.files import write_arrays
 from hlsgen.graph import golden
-from hlsgen.graph.graph import Graph, Layout
+from hlsgen.graph.graph import Graph, Layout, Tensor, View
+from hlsgen.graph.types import QuantType
 from tests.deploy.board import feeds_of, manifest_of, write_folder
 from tests.networks import random_network
 
@@ -85,7 +87,7 @@ def test_a_result_of_four_bits(modules: Any, tmp_path: Path) -> None:
         numpy_helper.from_array(np.int8(3), "z"),
         numpy_helper.from_array(np.int8(0), "wz"),
         numpy_helper.from_array(np.arange(-6, 6, dtype=np.int8).reshape(4, 3), "w"),
-        numpy_helper.from_array(np.float32(0.1), "ps"),
+        numpy_helper.from_array(np.float32(0.01), "ps"),
         helper.make_tensor("pz", TensorProto.INT4, [], [-8]),
     ]
     graph_proto = helper.make_graph(
@@ -102,8 +104,7 @@ def test_a_result_of_four_bits(modules: Any, tmp_path: Path) -> None:
     agrees(graph, host, 5)
     leaving = golden.run(graph, golden.input_frames(graph, feeds_of(graph, 5)), keep=graph.outputs)
     values = host.outputs(leaving)["y"]
-    assert values.min() >= -8
-    assert values.max() <= 7
+    assert (values.min(), values.max()) == (-8, 7)
     assert all(array.dtype.isbuiltin == 1 for array in np.load(tmp_path / "host.npz").values())
 
 
@@ -124,6 +125,22 @@ def test_a_layout_by_index(graph: Graph, modules: Any) -> None:
     array = np.random.default_rng(1).integers(-128, 128, (3, 2, 12)).astype(np.int8)
     assert np.array_equal(view.to_frames(array), Layout(index).to_frames(array, (2, 3, 4)))
     assert np.array_equal(view.to_onnx(view.to_frames(array)), array)
+
+
+@pytest.mark.parametrize("scales", [[0.25], [0.1, 0.2, 0.3, 0.7]])
+def test_views_that_are_floats(modules: Any, tmp_path: Path, graph: Graph, scales: list[float]) -> None:
+    """The ONNX tensor is the dequantized one: what golden.frames_from_onnx and onnx_from_frames do."""
+    layout = Layout.planar(4, 2, 3)
+    view = View("t", layout, np.array(scales, np.float32), zero_point=3, is_float=True)
+    integers = replace(graph, tensors={"t": Tensor("t", (2, 3, 4), QuantType(8, True), -128, 127)}, views={"v": view})
+    arrays: dict[str, Any] = {}
+    described = modules.driver.View(deploy.describe_view(integers, "v", "float32", "v", arrays), arrays)
+    frames = np.random.default_rng(0).integers(-128, 128, (5, 2, 3, 4)).astype(np.int8)
+    floats = described.to_onnx(frames)
+    assert floats.dtype == np.float32
+    assert np.array_equal(floats, golden.onnx_from_frames(view, frames))
+    assert np.array_equal(described.to_frames(floats), frames)
+    assert np.array_equal(golden.frames_from_onnx(integers, view, floats), frames)
 
 
 def test_names_are_only_text(graph: Graph, modules: Any, tmp_path: Path) -> None:

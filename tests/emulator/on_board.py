@@ -119,7 +119,7 @@ def check_cycles_are_those_that_the_plan_predicts(data: Data) -> None:
     data.boot()
     with data.driver() as accelerator:
         timing = accelerator.manifest["predicted"]["timing"]
-        for images in (1, 9):
+        for images in (1, len(data.words)):
             accelerator.run_words(data.words[:images])
             overlay = accelerator._overlay
             cycles = overlay.accel_0.read(0x10) | overlay.accel_0.read(0x14) << 32

@@ -239,7 +239,7 @@ _KINDS: dict[str, tuple[Cases, int, int]] = {
     "concat": (_concat_train, 0, 4),
     "window": (_window_train, 0, 10),
     "pool": (_pool_train, 0, 6),
-    "boundary": (_boundary_train, 32, 12),
+    "boundary": (_boundary_train, 56, 12),
     "fifo": (_fifo_train, 0, 10),
     "fork": (_fork_train, 0, 4),
     "width": (_width_train, 0, 8),

@@ -77,7 +77,7 @@ class Channels:
         if self._registered:
             known_rom(features, user, image)
         else:
-            rom(features, user, image.width, image.words, style)
+            rom(features, user, image.varying, image.words, style)  # Yosys drops columns that never change
 
     def delay(self, bits: int, cycles: int, absorbed: int = 0) -> None:
         """Add a delay of ``bits`` of the fields, of which a DSP block takes in ``absorbed`` registers."""

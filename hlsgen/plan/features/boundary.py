@@ -28,7 +28,7 @@ def unpack(kernel: Unpack, family: Family) -> Features:
     features = Features("unpack.parts")
     grain = gcd(word, kernel.lanes)
     features.add("window", ff=word * bits + (kernel.lanes - grain) * bits)
-    stray = 1.2 if kernel.lanes > word else 0.0  # the position may be twice as far as the last one
+    stray = 1.2 if kernel.lanes > word and grain == 1 else 0.0  # the position may be twice as far as the last one
     _multiplexer(features, kernel.lanes * bits, word // grain, kernel.lanes // grain, stray)
     features.add("control", lut=5)
     position = bits_for(word // grain + kernel.lanes // grain)

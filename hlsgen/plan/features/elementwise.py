@@ -120,7 +120,7 @@ def _search(features: Features, p: Parameters, kernel: Requant) -> None:
             elif style is RamStyle.DISTRIBUTED:
                 known_rom(features, "threshold", image, urgent=True)
             else:
-                rom(features, "threshold", lanes * x, level_tiles, style)
+                rom(features, "threshold", image.varying, level_tiles, style)
         features.add("comparisons", lut=lanes * x * 0.73)
     direct = not base and not falling and not p.each("VALUE")[1] and not p.each("VALUE")[2]
     if p["COUNTS"]:
@@ -138,14 +138,14 @@ def _search(features: Features, p: Parameters, kernel: Requant) -> None:
 
 def _lookup(features: Features, name: str, image: Columns, lanes: int, bits: int, style: RamStyle) -> None:
     """Add a ROM for each of ``lanes``, addressed by data; of one column of ``bits`` bits, or a column for each."""
-    if style is RamStyle.BLOCK:
-        for _ in range(lanes):
-            rom(features, name, bits, image.words, style)
-        return
     columns = max(1, image.width // bits)
     count = lanes // columns
     for column in range(columns):
         here = image.part(column * bits, bits)
+        if style is RamStyle.BLOCK:
+            for _ in range(count):
+                rom(features, name, here.varying, here.words, style)
+            continue
         features.add(f"{'deep ' if here.words > 64 else ''}{name} lookup", lut=count * here.function_luts)
         features.add("looked up", ff=count * here.distinct)
 
