@@ -112,7 +112,8 @@ def test_a_failed_run_is_kept_and_can_be_repeated(tmp_path: Path, programs: Path
 
 def test_missing_tools_are_said_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    for synth, core, name in (("vivado", "rtl", "Vivado"), ("vitis", "rtl", "Vitis HLS"), ("vivado", "hls", "Vitis HLS")):
+    wishes = (("vivado", "rtl", "Vivado"), ("vitis", "rtl", "Vitis HLS"), ("vivado", "hls", "Vitis HLS"))
+    for synth, core, name in wishes:
         with pytest.raises(ToolError, match=f"^{name} was not found"):
             build(tmp_path / "out", synth=synth, core=core)
     with pytest.raises(OptionError, match="--core hls"):

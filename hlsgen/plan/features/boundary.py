@@ -63,11 +63,11 @@ def pack(kernel: Pack, family: Family) -> Features:
         older = max(older, (lanes - grain) * bits)
         position = max(position, bits_for((word + lanes) // grain))
         beats = max(beats, bits_for(elements // lanes))
-        _multiplexer(features, word * bits, lanes // grain, word // grain, stray=1.6)
+        _multiplexer(features, word * type.bits, lanes // grain, word // grain, stray=1.6)
         if word % lanes == 0 and elements % word:
             features.add("short last words", lut=15)
         if len(kernel.parts) > 1:
-            features.add("parts", lut=0.7 * (kernel.axi_bits + older), ff=1)
+            features.add("parts", lut=0.9 * kernel.axi_bits + 0.5 * older, ff=1)
             features.add("part counters", lut=bits_for(words))
     features.add("window", ff=kept + older)
     features.add("position", lut=position, ff=position)
