@@ -5,11 +5,12 @@ Figures on ResNet-8 need the folder of real models (HLSGEN_MODELS); the others m
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from rich.table import Table
 import hlsgen
 from hlsgen import plan
 from hlsgen.board import load as load_board
+from hlsgen.errors import PlanError
 from hlsgen.exact import solve
 from hlsgen.graph import golden
 from hlsgen.graph.ops import Conv
@@ -31,11 +33,14 @@ from hlsgen.kernels.axi import words_from_frames
 from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.matvec import Matvec
 from hlsgen.lower import lower
+from hlsgen.lower.design import Design
 from hlsgen.pipeline import Build
 from hlsgen.plan.depths import size_for_rate
 from hlsgen.plan.limits import SHELL
-from hlsgen.plan.timing import rtl_depths
+from hlsgen.plan.timing import predict, rtl_depths
 from hlsgen.sim import csim, rtlsim, verilator
+from tests.deploy.board import shipped_modules
+from tests.deploy.test_packing import pack_ratio
 from tests.networks import cnn, plain_cnn, resnet20
 
 RESNET8 = "mlperf_resnet8_qdq.onnx"
@@ -167,6 +172,8 @@ def network_figures(model: Path, folder: Path) -> list[Figure]:
             command,
         ),
         _macs_per_dsp(build),
+        shallower_fifos(build),
+        packing(build),
         *_simulation_time(build, folder),
     ]
 
@@ -215,6 +222,46 @@ def efficiency(folder: Path) -> Figure:
         ">= 10",
         rate >= 10,
         "hlsgen build plain_cnn.onnx --board pynq-z2 --verify rtl --synth yosys",
+    )
+
+
+def shallower_fifos(build: Build) -> Figure:
+    """Which FIFOs of 16 beats or more are needed: with 20 % less, a deadlock or 1 % more cycles between images."""
+    design = build.artifacts.design
+    depths = rtl_depths(design)
+    interval = predict(design, depths).interval_cycles
+    deep = [name for name, depth in depths.items() if depth >= 16]
+    found = [_interval(design, {**depths, name: int(0.8 * depths[name])}) for name in deep]
+    slowed = [longer / interval - 1 for longer in found if longer is not None]
+    stuck = len(found) - len(slowed)
+    least = min(slowed, default=math.inf)
+    return Figure(
+        "FIFOs of 16 beats or more, 20 % shallower",
+        f"{stuck} of {len(deep)} deadlock, the others cost {least:.1%} to {max(slowed, default=0):.1%}",
+        ">= 1 %",
+        least >= 0.01,
+        "plan.timing.predict",
+    )
+
+
+def _interval(design: Design, depths: Mapping[str, int]) -> int | None:
+    """Cycles between images with FIFOs of such depths; None for a deadlock."""
+    try:
+        return predict(design, depths).interval_cycles
+    except PlanError:
+        return None
+
+
+def packing(build: Build) -> Figure:
+    """The driver's packing and unpacking of int8 images against copying the same bytes."""
+    with shipped_modules(build.folder / "deploy") as modules:
+        pack, unpack = pack_ratio(modules.driver)
+    return Figure(
+        "driver: packing, unpacking int8 images",
+        f"{pack:.2f}, {unpack:.2f} of np.copyto",
+        "<= 2",
+        max(pack, unpack) <= 2,
+        "deploy/driver.py, batches of 256",
     )
 
 

@@ -35,7 +35,13 @@ Digits = Callable[[str], Built]
 def python(place: Workplace, *words: str | Path, code: int = 0) -> str:
     """What a Python program prints in the workplace."""
     done = subprocess.run(
-        [place.python, *words], cwd=place.folder, env=place.environment, capture_output=True, text=True, check=False
+        [place.python, *words],
+        cwd=place.folder,
+        env=place.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
     )
     assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

@@ -184,7 +184,11 @@ def add(kernel: Add, family: Family) -> Features:
     elif method == "dsp":
         of_a, of_b = (0 if varies[i] else values[i] for i in (0, 1))
         shape_a = Product(p["A_X_BITS"], bits[0], total, p["A_PARTS"], addend // lanes, channels.lowest[2], of_a)
-        store(features, lanes, product(features, shape_a, lanes, 0, in_dsp))
+        waits = product(features, shape_a, lanes, 0, in_dsp)
+        if not in_dsp:  # the register in front of the second adder is the next one in the row
+            waits = [registers + 1 for registers in waits]
+            features.add("addends", ff=-lanes * total)
+        store(features, lanes, waits)
         shape_b = Product(p["B_X_BITS"], bits[1], total, p["B_PARTS"], total, 0, of_b)
         waits = product(features, shape_b, lanes, p.needed, in_dsp)
         cycles, absorbed = p["A_PARTS"] + 1, 2 if in_dsp else 0
