@@ -18,13 +18,13 @@ demo: $(STAMP)
 	$(BIN)/hlsgen run build/digits_qdq --engine csim --input examples/digits_samples.npz --output build/digits.npz
 	$(BIN)/python examples/accuracy.py build/digits.npz examples/digits_samples.npz
 
-test: $(STAMP)
+test: $(STAMP) board-env
 	$(BIN)/pytest -n 2 -q -m "not slow and not mutation"
 
-test-full: $(STAMP)
+test-full: $(STAMP) board-env
 	$(BIN)/pytest -n 2 -q -m "not mutation"
 
-test-mutations: $(STAMP)
+test-mutations: $(STAMP) board-env
 	$(BIN)/pytest -n 2 -q -m mutation
 
 lint: $(STAMP)
