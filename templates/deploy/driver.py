@@ -40,6 +40,9 @@ SCHEMA = 1
 MAGIC, BUILD_ID, CONTROL, CYCLES = 0x00, (0x04, 0x08), 0x0C, (0x10, 0x14)
 IMAGES_IN, IMAGES_OUT, ERRORS = 0x18, 0x1C, 0x20
 HLSG = 0x484C5347
+BUILD_ID_PARAMETER = "BUILD_ID"
+"""Of the accelerator's cell in the .hwh: the build's id, 16 hexadecimal digits."""
+
 CLEAR_COUNTERS, SOFT_RESET = 1, 2
 
 # registers of the AXI DMA in direct mode (PG021): control, status, length of the two channels
@@ -485,7 +488,7 @@ class Accelerator:
                     f"{file} is missing ({why}). Copy the whole deploy/ folder of a build whose bitstream is made."
                 )
         self._overlay = self._load(path)
-        self._control, self._dma = self._cells()
+        self._control, self._dma = (getattr(self._overlay, name) for name in self._cells().values())
         self._check_identity()
         self._longest = min(
             (1 << self.manifest["system"]["length_bits"]) - 1, getattr(self._dma, "buffer_max_size", 1 << 26)
@@ -509,11 +512,15 @@ class Accelerator:
         self.on_board = check_rights(pynq)
         try:
             overlay = pynq.Overlay(str(path), download=False)
+            # before the download, after which pynq would remember a wrong .hwh and no longer look at the file
+            self._check_description(overlay, path.with_suffix(".hwh").name)
             # pynq 4.0 on a Zynq-7000 finds no frequency in the .hwh and fails; the clock is set again below anyway
             for clock in overlay.clock_dict.values():
                 if "frequency" in clock and clock["frequency"] is None:
                     clock["frequency"] = self.manifest["clock"]["mhz"]
             overlay.download()
+        except BuildMismatchError:
+            raise
         except Exception as error:
             raise SetupError(
                 f"pynq cannot load {path.name}: {error}. Is it for this board ({self.board})? Is another program using "
@@ -521,22 +528,36 @@ class Accelerator:
             ) from error
         return overlay
 
-    def _cells(self) -> tuple[Any, Any]:
-        """pynq's drivers of the accelerator's registers and of the DMA, which must be where the manifest says."""
-        system = self.manifest["system"]
-        expected = {"accelerator": "hlsgen:ip:accel", "dma": "xilinx.com:ip:axi_dma"}
-        drivers = []
-        for role, kind in expected.items():
-            name = system["cells"][role]
-            cell = self._overlay.ip_dict.get(name)
-            address = system["addresses"][name]
+    def _cells(self) -> dict[str, str]:
+        """Names of the accelerator's and the DMA's cell in the block design, by what they are."""
+        cells = self.manifest["system"]["cells"]
+        return {"hlsgen:ip:accel": cells["accelerator"], "xilinx.com:ip:axi_dma": cells["dma"]}
+
+    def _check_description(self, overlay: Any, file: str) -> None:
+        """Raise BuildMismatchError unless the .hwh, called ``file``, has the cells of this build where they should be."""
+        advice = "Copy accel.bit, accel.hwh and manifest.json from one and the same deploy/ folder."
+        if getattr(overlay.parser, "_from_cache", False):
+            advice += (
+                " If they are, pynq remembers another .hwh from when it last loaded this bitstream; python3 -c 'import "
+                "pynq; pynq.PL.reset()' makes it forget."
+            )
+        for kind, name in self._cells().items():
+            cell, address = overlay.ip_dict.get(name), self.manifest["system"]["addresses"][name]
             if cell is None or not str(cell["type"]).startswith(kind) or cell["phys_addr"] != address:
-                raise BuildMismatchError(
-                    f"The .hwh has no {kind} called {name} at {address:#x}: it is not of this build. Copy accel.bit, "
-                    "accel.hwh and manifest.json from one and the same deploy/ folder."
-                )
-            drivers.append(getattr(self._overlay, name))
-        return drivers[0], drivers[1]
+                raise BuildMismatchError(f"{file} has no {kind} called {name} at {address:#x}: not this build's. {advice}")
+        name, wanted = self._cells()["hlsgen:ip:accel"], self.manifest["build_id"][:16]
+        found = overlay.ip_dict[name].get("parameters", {}).get(BUILD_ID_PARAMETER)
+        if found is None:
+            raise BuildMismatchError(
+                f"{file} does not say of which build it is, for its cell {name} has no parameter {BUILD_ID_PARAMETER}; "
+                f"manifest.json is of build {wanted}. Vivado writes the parameter for the IP in a build's ip_repo/, so "
+                f"this file was made otherwise, or of an older IP. {advice} In a block design of your own, put the IP "
+                "of this build in the cell's place."
+            )
+        if found != wanted:
+            raise BuildMismatchError(
+                f"{file} is of build {printable(str(found))}, but manifest.json is of build {wanted}. {advice}"
+            )
 
     def _check_identity(self) -> None:
         """Raise BuildMismatchError unless the registers show this build."""
@@ -756,10 +777,18 @@ class Accelerator:
                 if sent & DMA_IDLE:
                     return
             if waited > granted:
+                what = f"The transfer has not ended within {granted:.1f} s; {self._progress(images)}"
+                if self._control.read(IMAGES_OUT) == images and not received & DMA_IDLE:
+                    raise DmaTimeoutError(
+                        f"{what}: it delivered everything, but no TLAST, the mark on a batch's last word, reached the "
+                        "DMA, which waits for it. DMA and accelerator have been reset. More time would not help. If it "
+                        "happens again, run python3 driver.py --self-test without another --clock; should that fail, "
+                        "too, the way from accelerator to DMA is not that of this build's block design, or timing is "
+                        "not met."
+                    )
                 raise DmaTimeoutError(
-                    f"The transfer has not ended within {granted:.1f} s; {self._progress(images)}. DMA and accelerator "
-                    "have been reset. If it happens again, run python3 driver.py --self-test; a slow accelerator needs "
-                    "Accelerator(..., timeout=seconds)."
+                    f"{what}. DMA and accelerator have been reset. If it happens again, run python3 driver.py "
+                    "--self-test; a slow accelerator needs Accelerator(..., timeout=seconds), or --timeout."
                 )
             if waited > SPIN_SECONDS:
                 time.sleep(NAP_SECONDS)

@@ -159,8 +159,24 @@ def _boundary_train() -> list[Unpack | Pack]:
     return [*unpacks, *packs]
 
 
+def _few_rows_train() -> list[Matvec | Depthwise]:
+    """Of 2 to 8 rows of weights in LUTs, so that many columns are equal."""
+    return [
+        *(matvec(8, 48, 4, 16, Mac.DSP2, memory=LUTS), matvec(4, 18, 2, 18, Mac.DSP2, UINT8, memory=LUTS)),
+        *(matvec(4, 32, 2, 16, Mac.DSP, memory=LUTS), matvec(6, 24, 2, 12, Mac.DSP, memory=LUTS)),
+        *(matvec(8, 24, 4, 8, Mac.LUT, memory=LUTS), matvec(4, 48, 2, 24, Mac.LUT, UINT8, memory=LUTS)),
+        *(matvec(8, 12, 4, 12, Mac.LUT, INT8, INT4, LUTS), matvec(4, 36, 2, 9, Mac.LUT, memory=LUTS)),
+        *(
+            matvec(16, 128, 8, 64, Mac.XNOR, BIPOLAR, BIPOLAR, LUTS),
+            matvec(8, 108, 4, 36, Mac.XNOR, BIPOLAR, BIPOLAR, LUTS),
+        ),
+        *(depthwise(8, 9, 2, 9, Mac.LUT, memory=LUTS), depthwise(6, 9, 2, 3, Mac.LUT, UINT8, INT4, LUTS)),
+        *(depthwise(6, 9, 2, 9, Mac.DSP, memory=LUTS), depthwise(8, 9, 4, 3, Mac.DSP, UINT8, memory=LUTS)),
+    ]
+
+
 def _dot_train() -> list[Matvec | Depthwise]:
-    return [*_matvec_train(), *_depthwise_train()]  # which are of the same parts
+    return [*_matvec_train(), *_depthwise_train(), *_few_rows_train()]  # which are of the same parts
 
 
 def _requant_train() -> list[Requant]:
@@ -234,7 +250,7 @@ TRAINING_SEED = 1
 """Of kernels that are fitted besides the designed ones."""
 
 _KINDS: dict[str, tuple[Cases, int, int]] = {
-    "dot products": (_dot_train, 0, 12),
+    "dot products": (_dot_train, 0, 16),
     "elementwise": (_all_elementwise_train, 36, 24),
     "concat": (_concat_train, 0, 4),
     "window": (_window_train, 0, 10),

@@ -85,7 +85,24 @@ def _elementwise(draw: Draw) -> Requant | Table | Add:
     return draw.one(*kinds)(draw)
 
 
+def _few_rows(draw: Draw) -> Matvec | Depthwise:
+    """A dot product of 2 to 8 rows of weights in LUTs."""
+    mac = draw.one(Mac.DSP2, Mac.DSP, Mac.LUT, Mac.LUT, Mac.XNOR)
+    x, w = (BIPOLAR, BIPOLAR) if mac is Mac.XNOR else (draw.one(INT8, UINT8), INT8)
+    if mac is Mac.LUT:
+        w = draw.one(INT8, INT8, INT4)
+    if mac in (Mac.DSP, Mac.LUT) and draw.one(True, False, False):
+        pe, (taps, tiles) = draw.one(1, 2, 3), draw.one((9, 3), (9, 5), (9, 8), (3, 2))
+        return depthwise(pe * tiles, 9, pe, taps, mac, x, w, LUTS)
+    simd = draw.one(6, 8, 9, 12, 16, 24) * (4 if mac is Mac.XNOR else 1)
+    output_fold, input_fold = draw.one((2, 1), (2, 2), (1, 3), (4, 1), (2, 3), (3, 2), (2, 4))
+    pe = draw.one(2, 4) if mac is not Mac.DSP else draw.one(1, 2)
+    return matvec(pe * output_fold, simd * input_fold, pe, simd, mac, x, w, LUTS)
+
+
 def _dot(draw: Draw) -> Matvec | Depthwise:
+    if draw.one(True, False, False):
+        return _few_rows(draw)
     mac = draw.one(Mac.DSP2, Mac.DSP, Mac.LUT, Mac.XNOR)
     x, w = (BIPOLAR, BIPOLAR) if mac is Mac.XNOR else (draw.one(INT8, UINT8), INT8)
     if mac is Mac.LUT:
