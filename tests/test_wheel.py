@@ -51,6 +51,9 @@ def test_the_installed_package_is_the_wheels(installed: Path, tmp_path: Path) ->
 def test_commands_work_from_another_folder(installed: Path, tmp_path: Path) -> None:
     assert "pynq-z2" in call(installed / "hlsgen", "boards", cwd=tmp_path)
     assert "g++" in call(installed / "hlsgen", "doctor", cwd=tmp_path)
+    # no package, but what makes `import pynq` enough on the emulated board
+    site = call(installed / "python", "-c", "from hlsgen.sim.emulated_board import SITE; print(SITE)", cwd=tmp_path)
+    assert (Path(site.strip()) / "sitecustomize.py").is_file()
 
 
 def test_the_example_is_built_and_verified(installed: Path, tmp_path: Path) -> None:
@@ -58,3 +61,5 @@ def test_the_example_is_built_and_verified(installed: Path, tmp_path: Path) -> N
     manifest = json.loads(answer)["manifest"]
     assert manifest["verify"]["canonical"]["mismatches"] == 0
     assert (tmp_path / "build" / "digits_qop" / "hls" / "top.cpp").is_file()
+    assert {"driver.py", "notebook.ipynb"} <= {p.name for p in (tmp_path / "build" / "digits_qop" / "deploy").iterdir()}
+    assert (tmp_path / "build" / "digits_qop" / "vivado" / "build.tcl").is_file()

@@ -22,7 +22,7 @@ proc hlsgen::ip {} {
     if {$problem ne ""} {
         say "packaging the IP again, for Vivado does not take it as it is: $problem"
         set again [file join $reports ip_repo]
-        package_ip [file join $folder src] [file join $again [ip_folder]]
+        package_ip [file join $folder src] [file join $again [ip_folder]] [build_id $folder]
         set repository $again
         set problem [ip_problem $repository]
         if {$problem ne ""} {
@@ -61,8 +61,21 @@ proc hlsgen::ip_problem {repository} {
     return $problem
 }
 
+# The id of the build that the IP in a folder is of, 16 hexadecimal digits. Vivado may not understand the file.
+proc hlsgen::build_id {folder} {
+    set file [file join $folder component.xml]
+    set stream [open $file]
+    fconfigure $stream -translation binary
+    set text [read $stream]
+    close $stream
+    if {![regexp {"PARAM_VALUE\.BUILD_ID"[^<>]*>([0-9a-f]{16})<} $text -> id]} {
+        fail ip "$file does not say of which build it is: build the model again"
+    }
+    return $id
+}
+
 # Package the files of a folder, with accel.v as the top, into another folder.
-proc hlsgen::package_ip {sources target} {
+proc hlsgen::package_ip {sources target build_id} {
     variable reports
     create_project -force package [file join $reports package] -part [setting part]
     add_files -norecurse [lsort [glob -directory $sources *]]
@@ -92,6 +105,16 @@ proc hlsgen::package_ip {sources target} {
         foreach file [ipx::get_files -quiet -of_objects $group *.mem] {
             set_property type mem $file
         }
+    }
+    # goes into the .hwh, where the driver looks which build it is of
+    set parameter [ipx::add_user_parameter BUILD_ID $core]
+    foreach {name value} [list \
+        value_resolve_type user \
+        value_format string \
+        value $build_id \
+        enablement_value false \
+    ] {
+        set_property $name $value $parameter
     }
     ipx::create_xgui_files $core
     ipx::update_checksums $core

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
+from hlsgen.emit.ip import BUILD_ID
 from hlsgen.emit.registers import REGISTERS
 from hlsgen.system import ACCEL, DESIGN, DMA, IP, IP_VERSION, LENGTH_BITS, LIBRARY, PS, SEGMENT_BYTES, VENDOR, System
 
@@ -20,8 +21,8 @@ _SPARE_DIVIDERS = (20, 1)
 """Of the other clocks, which are off: pynq wants to know all the same."""
 
 
-def write(system: System, path: Path) -> None:
-    """Write the .hwh of ``system`` to ``path``."""
+def write(system: System, build_id: str, path: Path) -> None:
+    """Write the .hwh of ``system`` to ``path``. The first 16 digits of ``build_id`` are the accelerator's parameter."""
     root = Element("EDKSYSTEM", EDWVERSION="1.2")
     SubElement(root, "SYSTEMINFO", NAME=DESIGN, PART=system.board.part)
     SubElement(root, "EXTERNALPORTS")
@@ -29,7 +30,7 @@ def write(system: System, path: Path) -> None:
     modules = SubElement(root, "MODULES")
     _processing_system(modules, system)
     _dma(modules, system)
-    _accelerator(modules)
+    _accelerator(modules, build_id[:16])
     indent(root)
     ElementTree(root).write(path, encoding="UTF-8", xml_declaration=True)
 
@@ -140,7 +141,7 @@ def _dma(modules: Element, system: System) -> None:
     _interfaces(module, {"S_AXI_LITE": "SLAVE", "M_AXI_MM2S": "MASTER", "M_AXI_S2MM": "MASTER"})
 
 
-def _accelerator(modules: Element) -> None:
+def _accelerator(modules: Element, build_id: str) -> None:
     """The accelerator with its registers, from which pynq makes ``register_map``."""
     module = _module(modules, ACCEL, f"{VENDOR}:{LIBRARY}:{IP}:{IP_VERSION}")
     blocks = SubElement(module, "ADDRESSBLOCKS")
@@ -177,7 +178,7 @@ def _accelerator(modules: Element) -> None:
                 },
             )
     SubElement(module, "PORTS")
-    _parameters(module, {"Component_Name": f"{DESIGN}_{ACCEL}"})
+    _parameters(module, {"Component_Name": f"{DESIGN}_{ACCEL}", BUILD_ID: build_id})
     _interfaces(module, {"s_axi_control": "SLAVE"})
 
 

@@ -41,8 +41,8 @@ MEGABYTE = 1 << 20
 MEMORY = {Family.ZYNQ_7000: (0x1600_0000, 128), Family.ZYNQ_ULTRASCALE: (0x8_0000_0000, 512)}
 """Physical address and megabytes of the memory for buffers: on an MPSoC beyond 4 GB, as pynq may place them there."""
 
-OTHER_HWH = "other-hwh"
-"""The fault that is none of the hardware: the .hwh is another board's."""
+OTHER_HWH, OTHER_BUILD_HWH = "other-hwh", "other-build-hwh"
+"""The faults that are none of the hardware: the .hwh is another board's, or another build's for this board."""
 
 LINES = 20
 """Lines of a failed program's messages that an error shows."""
@@ -52,9 +52,10 @@ LINES = 20
 class Options:
     """How the board behaves.
 
-    ``faults``: names of ``hlsgen.board_emulator.faults.Fault``, with ":always" for one that does not go away, or
-    "other-hwh": the .hwh is that of another board. ``gaps``, ``stalls``: in how many of the cycles the DMA has nothing
-    to send, takes nothing (0 to 1, at random from ``seed``). ``memory_mb``: for buffers (default: by family).
+    ``faults``: names of ``hlsgen.board_emulator.faults.Fault``, with ":always" for one that does not go away; or
+    "other-hwh", "other-build-hwh": the .hwh is that of another board, of another build for this board. ``gaps``,
+    ``stalls``: in how many of the cycles the DMA has nothing to send, takes nothing (0 to 1, at random from ``seed``).
+    ``memory_mb``: for buffers (default: by family).
     """
 
     faults: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ USUAL = Options()
 
 def fault_names() -> list[str]:
     """What may stand in ``Options.faults``."""
-    return [fault.value for fault in Fault] + [OTHER_HWH]
+    return [*(fault.value for fault in Fault), OTHER_HWH, OTHER_BUILD_HWH]
 
 
 def describe(folder: Path, manifest: Mapping[str, Any], system: System, options: Options, library: Path) -> Config:
@@ -81,13 +82,15 @@ def describe(folder: Path, manifest: Mapping[str, Any], system: System, options:
     for name, share in (("gaps", options.gaps), ("stalls", options.stalls)):
         if not 0 <= share < 1:
             raise OptionError(f"{name} is {share}, a share of the cycles: at least 0 and less than 1.")
-    faults = tuple(fault for fault in options.faults if fault != OTHER_HWH)
+    faults = tuple(fault for fault in options.faults if fault not in (OTHER_HWH, OTHER_BUILD_HWH))
+    kinds = [fault.value for fault in Fault]
     for fault in faults:
         kind, _, often = fault.partition(":")
-        if kind not in fault_names() or often not in ("", ALWAYS):
+        if kind not in kinds or often not in ("", ALWAYS):
             raise OptionError(
-                f"There is no fault {fault!r}. Faults: {', '.join(fault_names())}. All but the last come once, or with "
-                f":{ALWAYS} behind them every time."
+                f"The faults are {', '.join(kinds)} (each comes once, or with :{ALWAYS} behind it every time), "
+                f"{OTHER_HWH} (the .hwh is another board's) and {OTHER_BUILD_HWH} (it is another build's for this "
+                f"board). {fault!r} is none of them."
             )
     base, megabytes = MEMORY[system.board.family]
     if options.memory_mb is not None:
@@ -145,14 +148,16 @@ def workplace(
     for name in ("deploy/driver.py", "rtl/accel.v"):
         if not (folder / name).is_file():
             raise FolderError(f"{folder} has no {name}: it was not built to the end. Build the model again.")
-    python = board_python.find()
     config = describe(folder, manifest, system, options, library=Path())  # options are checked before the long wait
+    python = board_python.find()
     config = replace(config, library=str(verilator.library(folder / "rtl", cache).resolve()))
     with tempfile.TemporaryDirectory(prefix="hlsgen_board_") as scratch:
         work = Path(scratch) / folder.resolve().name
         shutil.copytree(folder / "deploy", work)
         write_text(work / f"{DESIGN}.bit", f"{BITSTREAM} {config.build_id}\n")
-        hwh.write(_other(system) if OTHER_HWH in options.faults else system, work / f"{DESIGN}.hwh")
+        described = _other(system) if OTHER_HWH in options.faults else system
+        build_id = _other_build(config.build_id) if OTHER_BUILD_HWH in options.faults else config.build_id
+        hwh.write(described, build_id, work / f"{DESIGN}.hwh")
         description = Path(scratch) / "board.json"
         write_text(description, config.text())
         yield Workplace(work, python, _environment(python, description))
@@ -162,6 +167,11 @@ def _other(system: System) -> System:
     """A system of the other family, with what else differs."""
     family = Family.ZYNQ_ULTRASCALE if system.zynq7 else Family.ZYNQ_7000
     return replace(system, board=system.board.model_copy(update={"family": family}))
+
+
+def _other_build(build_id: str) -> str:
+    """Another build's id: the last of the 16 digits differs."""
+    return f"{int(build_id, 16) ^ 1:016x}"
 
 
 def _environment(python: Path, description: Path) -> dict[str, str]:

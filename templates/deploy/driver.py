@@ -40,10 +40,10 @@ SCHEMA = 1
 MAGIC, BUILD_ID, CONTROL, CYCLES = 0x00, (0x04, 0x08), 0x0C, (0x10, 0x14)
 IMAGES_IN, IMAGES_OUT, ERRORS = 0x18, 0x1C, 0x20
 HLSG = 0x484C5347
+CLEAR_COUNTERS, SOFT_RESET = 1, 2
+
 BUILD_ID_PARAMETER = "BUILD_ID"
 """Of the accelerator's cell in the .hwh: the build's id, 16 hexadecimal digits."""
-
-CLEAR_COUNTERS, SOFT_RESET = 1, 2
 
 # registers of the AXI DMA in direct mode (PG021): control, status, length of the two channels
 MM2S_DMACR, MM2S_DMASR, S2MM_DMACR, S2MM_DMASR, S2MM_LENGTH = 0x00, 0x04, 0x30, 0x34, 0x58
@@ -1022,16 +1022,31 @@ def printable(text: str) -> str:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line's options."""
-    parser = argparse.ArgumentParser(description="Test and measure the accelerator in this folder on a PYNQ board.")
-    parser.add_argument("--bitstream", default=str(HERE / "accel.bit"), help="default: accel.bit beside this file")
-    parser.add_argument("--self-test", action="store_true", help="compare with the shipped vectors, bit for bit")
-    parser.add_argument("--benchmark", action="store_true", help="measure images per second and latency")
-    parser.add_argument("--power", action="store_true", help="measure power, idle and at work")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of the benchmark, of power at work (default 10)")
-    parser.add_argument("--batch", type=int, help="images per batch (default 256, or what one transfer takes)")
-    parser.add_argument("--clock", type=float, metavar="MHZ", help="another clock, at your own risk")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="least time granted to a transfer")
-    parser.add_argument("--csv", metavar="FILE", help="write the power log there")
+    parser = argparse.ArgumentParser(
+        description="Test and measure the accelerator in this folder on a PYNQ board, as root in the image's own Python.",
+        epilog="Exit code: 0 well, 1 a wrong result, 2 an error. The environment variable HLSGEN_TIMEOUT is a default "
+        "for --timeout. In a program: from driver import Accelerator (README.md).",
+    )
+    what = parser.add_argument_group("what to do (one at least)")
+    what.add_argument("--self-test", action="store_true", help="compare with the shipped vectors, bit for bit")
+    what.add_argument("--benchmark", action="store_true", help="measure images per second and latency; Ctrl-C ends it")
+    what.add_argument("--power", action="store_true", help="measure power, 15 s idle and then at work")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--bitstream", metavar="FILE", default=str(HERE / "accel.bit"), help="default: accel.bit beside this program"
+    )
+    how.add_argument(
+        "--seconds", type=float, default=10.0, help="how long to benchmark, and to measure power at work (default: 10)"
+    )
+    how.add_argument("--batch", type=int, metavar="IMAGES", help="at a time (default: 256, or what one transfer takes)")
+    how.add_argument("--clock", type=float, metavar="MHZ", help="another clock than the build's: results may be wrong")
+    how.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help=f"granted to a transfer on top of {SLACK} times the predicted ones (default: {TIMEOUT_SECONDS:g})",
+    )
+    how.add_argument("--csv", metavar="FILE", help="write the log of --power there")
     return parser
 
 
