@@ -145,10 +145,11 @@ class Build:
             raise FolderError(f"{self.folder} is an unfinished build; finish it first.")
         return manifests.system(self.manifest, self.folder)
 
-    def emulate(self, command: Sequence[str] = (), options: emulated_board.Options | None = None) -> int:
+    def emulate(
+        self, command: Sequence[str] = (), options: emulated_board.Options = emulated_board.USUAL
+    ) -> int:
         """A shell on the emulated board, or ``command``; returns its exit code. See ``emulated_board.emulate``."""
-        chosen = options or emulated_board.Options()
-        return emulated_board.emulate(self.folder, self.manifest, self.system, command, chosen)
+        return emulated_board.emulate(self.folder, self.manifest, self.system, command, options)
 
     def run(
         self,

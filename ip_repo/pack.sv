@@ -60,6 +60,12 @@ module hlsgen_pack #(
   function automatic int last_position(input int part);
     return positions(part) - 1 + stride(part) - last_grains(part);
   endfunction
+  // A position at which words begin, for one at which none does: the choice among so few is small.
+  function automatic int likeness(input int part, input int position);
+    likeness = position;
+    while (likeness >= positions(part) && likeness != last_position(part))
+      likeness -= 1 << ($clog2(likeness + 1) - 1);
+  endfunction
   // the first bit of the part's beat in `in_data`
   function automatic int in_offset(input int part);
     in_offset = 0;
@@ -164,8 +170,13 @@ module hlsgen_pack #(
     wire logic [WINDOW_BITS-1:0] shift_in = WINDOW_BITS'({stored, window} >> BEAT_WIDTH);
     if (positions(i) > 1) begin : variable_position
       wire logic [WINDOW_BITS+AXI_BITS-1:0] padded = {{AXI_BITS{1'b0}}, window};
+      localparam int CHOICE_BITS = $clog2(last_position(i) < positions(i) ? positions(i) : last_position(i) + 1);
+      logic [2**CHOICE_BITS-1:0][AXI_BITS-1:0] choices;  // by position
+      for (genvar p = 0; p < 2 ** CHOICE_BITS; ++p) begin : choice
+        assign choices[p] = padded[BASE+likeness(i, p)*grain(i)*STORAGE_BITS[i]+:AXI_BITS];
+      end
       assign shifted_window[i] = next[i] ? shift_in : '0;
-      assign words_out[i] = part[i] ? padded[BASE+int'(position)*grain(i)*STORAGE_BITS[i]+:AXI_BITS] : '0;
+      assign words_out[i] = part[i] ? choices[position[CHOICE_BITS-1:0]] : '0;
     end else begin : fixed_position
       // The beats of a last word that is not filled come in further down.
       wire logic last_word = int'(beat) / stride(i) == words(i) - 1;

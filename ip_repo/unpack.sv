@@ -121,8 +121,10 @@ module hlsgen_unpack #(
       else if (issue && final_beat) whole <= 1'b0;
     end
 
+    // POSITIONS is a power of two: positions beyond, where no beat begins, are not to be multiplexed
+    wire logic [$clog2(POSITIONS)-1:0] beginning = position[$clog2(POSITIONS)-1:0];
     hlsgen_fifo #(.WIDTH(LANES * BITS), .DEPTH(2)) beats (
-        .clk, .rst, .in_data(window[int'(position)*GRAIN*BITS+:LANES*BITS]),
+        .clk, .rst, .in_data(window[int'(beginning)*GRAIN*BITS+:LANES*BITS]),
         .in_valid(whole && (!last_beat || flag_room)), .in_ready(room),
         .out_data(out_data[LANES*BITS-1:0]), .out_valid(out_valid[0]), .out_ready(out_ready[0]));
   end

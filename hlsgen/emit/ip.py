@@ -25,10 +25,10 @@ FAMILIES = ("zynq", "zynquplus", "zynquplusRFSOC")
 
 OLDEST_VIVADO = "2020.2"
 
-# A parameter without effect on the hardware: Vivado copies the parameters of a block design's cells into the .hwh, where
-# pynq finds them. Disabled, nobody changes it by mistake.
+# It does nothing to the hardware: Vivado copies parameters of a block design's cells into the .hwh, where pynq finds
+# them. It is disabled, so that nobody changes it by mistake.
 BUILD_ID = "BUILD_ID"
-"""The IP's parameter that says of which build it is: 16 hexadecimal digits. vivado_tcl/ip.tcl and the driver know it."""
+"""The IP's parameter that says of which build it is: 16 hexadecimal digits. vivado_tcl/ip.tcl and driver know it."""
 
 # Vivado runs an IP's synthesis in a folder of its own. It finds a bare file name in $readmemh only when the file is in
 # the IP's file set with a type that it knows as a memory's contents.
@@ -84,8 +84,9 @@ class _Port:
 def write(rtl: Path, system: System, build_id: str, title: str, folder: Path) -> None:
     """Write component.xml, xgui/ and src/, copies of the files in ``rtl``, into ``folder``: ``ip_repo/FOLDER``.
 
-    ``title`` is anybody's text, ``build_id`` at least 16 hexadecimal digits, of which the first 16 count. What was in the folder before is removed. The same arguments and files give the same
-    bytes. Raises ValueError for a file of a kind that is no part of an accelerator.
+    ``title`` is anybody's text, ``build_id`` at least 16 hexadecimal digits, of which the first 16 count. What was in
+    the folder before is removed. The same arguments and files give the same bytes. Raises ValueError for a file of a
+    kind that is no part of an accelerator.
     """
     sources = sorted(path for path in rtl.iterdir() if path.is_file())
     listed = [_File(f"src/{path.name}", _type(path)) for path in sources]

@@ -69,11 +69,6 @@ USUAL = Options()
 """A board without faults, as fast as it can be."""
 
 
-def fault_names() -> list[str]:
-    """What may stand in ``Options.faults``."""
-    return [*(fault.value for fault in Fault), OTHER_HWH, OTHER_BUILD_HWH]
-
-
 def describe(folder: Path, manifest: Mapping[str, Any], system: System, options: Options, library: Path) -> Config:
     """What the board's side needs to know of the build in ``folder``.
 

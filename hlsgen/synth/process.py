@@ -14,6 +14,9 @@ from hlsgen.errors import ToolError
 GRACE = 10.0
 """Seconds that the processes of an interrupted tool have to end by themselves."""
 
+VERSION_SECONDS = 120
+"""How long a tool may take to tell its version; on a network drive that can be a minute."""
+
 
 def run_logged(command: Sequence[str | Path], folder: Path, log: Path, watch: Callable[[str], None]) -> int:
     """Run ``command`` in ``folder``; returns its exit code, negative for a signal.
@@ -62,3 +65,20 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
+
+
+def answer(command: Sequence[str | Path]) -> str:
+    """What a command prints that is asked for its version; empty when it cannot be started or takes too long."""
+    try:
+        asked = subprocess.run(
+            [*map(str, command)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=VERSION_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return asked.stdout + asked.stderr

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -18,7 +17,7 @@ from typing import Any
 from hlsgen.emit.vitis import TOP
 from hlsgen.errors import ToolError
 from hlsgen.files import write_text
-from hlsgen.synth.process import run_logged
+from hlsgen.synth.process import answer, run_logged
 from hlsgen.synth.vitis_log import Watcher
 from hlsgen.synth.vitis_results import Cosimulated, Estimate, read_cosimulated, read_estimate
 
@@ -32,9 +31,6 @@ LOG = "vitis.log"
 
 WITHOUT = "Without it, --core rtl (the default) makes the same accelerator, and --synth yosys counts its resources."
 """What can be done where Vitis HLS is missing or does not work."""
-
-VERSION_SECONDS = 120
-"""How long the tool may take to tell its version; on a network drive that can be a minute."""
 
 
 class Stage(Enum):
@@ -272,17 +268,5 @@ def _found(work: Path, stage: Stage) -> list[Path]:
 def _version(path: str, name: str) -> tuple[int, int] | None:
     """(year, number) that a command tells, None if it does not."""
     question = "--version" if name == "vitis-run" else "-version"
-    try:
-        answer = subprocess.run(
-            [path, question],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=VERSION_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = re.search(r"\bv(20\d\d)\.(\d)", answer.stdout + answer.stderr)
+    match = re.search(r"\bv(20\d\d)\.(\d)", answer([path, question]))
     return None if match is None else (int(match[1]), int(match[2]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from hlsgen.emit.ip import OLDEST_VIVADO
 from hlsgen.errors import ToolError
 from hlsgen.plan.primitives import Use
-from hlsgen.synth.process import run_logged
+from hlsgen.synth.process import answer, run_logged
 from hlsgen.synth.vivado_log import Watcher
 from hlsgen.synth.vivado_reports import Power, Timing, read_power, read_timing, read_utilization
 from hlsgen.system import DESIGN
@@ -36,9 +35,6 @@ WITHOUT = (
     "and notebook; and the folder vivado/ of the build can be taken to a machine with Vivado."
 )
 """What can be done where Vivado is missing."""
-
-VERSION_SECONDS = 120
-"""How long the tool may take to tell its version; on a network drive that can be a minute."""
 
 
 @dataclass(frozen=True)
@@ -169,19 +165,7 @@ def _require_success(code: int, watcher: Watcher, log: Path) -> None:
 
 def _version(path: str) -> str:
     """Version that the command tells, empty if it tells none."""
-    try:
-        answer = subprocess.run(
-            [path, "-version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=VERSION_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    found = re.search(r"\bv(\d{4}\.\d+(?:\.\d+)?)", answer.stdout, re.IGNORECASE)
+    found = re.search(r"\bv(\d{4}\.\d+(?:\.\d+)?)", answer([path, "-version"]), re.IGNORECASE)
     return found[1] if found else ""
 
 

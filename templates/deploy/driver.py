@@ -45,6 +45,9 @@ CLEAR_COUNTERS, SOFT_RESET = 1, 2
 BUILD_ID_PARAMETER = "BUILD_ID"
 """Of the accelerator's cell in the .hwh: the build's id, 16 hexadecimal digits."""
 
+ONE_FOLDER = "Copy accel.bit, accel.hwh and manifest.json from one and the same deploy/ folder."
+"""What to do where files of two builds have met."""
+
 # registers of the AXI DMA in direct mode (PG021): control, status, length of the two channels
 MM2S_DMACR, MM2S_DMASR, S2MM_DMACR, S2MM_DMASR, S2MM_LENGTH = 0x00, 0x04, 0x30, 0x34, 0x58
 DMA_RESET, DMA_IDLE = 0x4, 0x2
@@ -534,8 +537,8 @@ class Accelerator:
         return {"hlsgen:ip:accel": cells["accelerator"], "xilinx.com:ip:axi_dma": cells["dma"]}
 
     def _check_description(self, overlay: Any, file: str) -> None:
-        """Raise BuildMismatchError unless the .hwh, called ``file``, has the cells of this build where they should be."""
-        advice = "Copy accel.bit, accel.hwh and manifest.json from one and the same deploy/ folder."
+        """Raise BuildMismatchError unless the .hwh, called ``file``, has this build's cells where they should be."""
+        advice = ONE_FOLDER
         if getattr(overlay.parser, "_from_cache", False):
             advice += (
                 " If they are, pynq remembers another .hwh from when it last loaded this bitstream; python3 -c 'import "
@@ -544,17 +547,17 @@ class Accelerator:
         for kind, name in self._cells().items():
             cell, address = overlay.ip_dict.get(name), self.manifest["system"]["addresses"][name]
             if cell is None or not str(cell["type"]).startswith(kind) or cell["phys_addr"] != address:
-                raise BuildMismatchError(f"{file} has no {kind} called {name} at {address:#x}: not this build's. {advice}")
+                missing = f"{kind} called {name} at {address:#x}"
+                raise BuildMismatchError(f"{file} has no {missing}: it is not of this build. {advice}")
         name, wanted = self._cells()["hlsgen:ip:accel"], self.manifest["build_id"][:16]
         found = overlay.ip_dict[name].get("parameters", {}).get(BUILD_ID_PARAMETER)
-        if found is None:
-            raise BuildMismatchError(
-                f"{file} does not say of which build it is, for its cell {name} has no parameter {BUILD_ID_PARAMETER}; "
-                f"manifest.json is of build {wanted}. Vivado writes the parameter for the IP in a build's ip_repo/, so "
-                f"this file was made otherwise, or of an older IP. {advice} In a block design of your own, put the IP "
-                "of this build in the cell's place."
+        if found is None:  # the bitstream's registers say it too: no reason to refuse
+            warnings.warn(
+                f"{file} does not say of which build it is, for its cell {name} has no parameter {BUILD_ID_PARAMETER}: "
+                "it was made with another IP than the one in this build's ip_repo/. Only the bitstream is checked.",
+                stacklevel=4,
             )
-        if found != wanted:
+        elif found != wanted:
             raise BuildMismatchError(
                 f"{file} is of build {printable(str(found))}, but manifest.json is of build {wanted}. {advice}"
             )
@@ -569,8 +572,7 @@ class Accelerator:
         found = "".join(f"{self._control.read(offset):08x}" for offset in BUILD_ID)
         if found != wanted[:16]:
             raise BuildMismatchError(
-                f"The bitstream is of build {found}, but manifest.json is of build {wanted[:16]}. Copy accel.bit, "
-                "accel.hwh and manifest.json from one and the same deploy/ folder."
+                f"The bitstream is of build {found}, but manifest.json is of build {wanted[:16]}. {ONE_FOLDER}"
             )
 
     def _set_clock(self, asked: float | None) -> float:
@@ -1023,7 +1025,7 @@ def printable(text: str) -> str:
 def arguments() -> argparse.ArgumentParser:
     """The command line's options."""
     parser = argparse.ArgumentParser(
-        description="Test and measure the accelerator in this folder on a PYNQ board, as root in the image's own Python.",
+        description="Test and measure the accelerator in this folder on a PYNQ board: as root, in the image's Python.",
         epilog="Exit code: 0 well, 1 a wrong result, 2 an error. The environment variable HLSGEN_TIMEOUT is a default "
         "for --timeout. In a program: from driver import Accelerator (README.md).",
     )

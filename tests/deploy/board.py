@@ -133,7 +133,7 @@ class Buffer(np.ndarray[Any, Any]):
 class FakeBoard:
     """The device.
 
-    ``faults`` come once each, in order: "no tlast", "short", "tlast", "lost", "internal", "slave", "decode".
+    ``faults`` come once each, in order: "no tlast", "stuck", "short", "tlast", "lost", "internal", "slave", "decode".
     """
 
     graph: Graph
@@ -147,11 +147,15 @@ class FakeBoard:
     dead: bool = False  # no answer to a reset
     freed: list[int] = field(default_factory=list)
     allocated: int = 0
+    hwh: dict[str, str] = field(default_factory=dict)  # what the .hwh says of the accelerator's cell
+    remembered: bool = False  # whether pynq has the .hwh from an earlier download of the same bitstream
+    downloads: int = 0
 
     def __post_init__(self) -> None:
         hardware = self.manifest["hardware"]
         self.axi_bits = hardware["axi_bits"]
         self.bytes = (hardware["input"]["bytes"], sum(port["bytes"] for port in hardware["outputs"]))
+        self.hwh = self.hwh or {"Component_Name": "system_accel_0_0", "BUILD_ID": self.manifest["build_id"][:16]}
         identity = int(self.manifest["build_id"][:8], 16), int(self.manifest["build_id"][8:16], 16)
         self.registers = {0x00: MAGIC, 0x04: identity[0], 0x08: identity[1], 0x18: 0, 0x1C: 0}
         self.dma = dict.fromkeys((0x00, 0x04, 0x30, 0x34, 0x58), 0)
@@ -204,10 +208,10 @@ class FakeBoard:
         self.registers.update({0x10: images * CYCLES_PER_IMAGE, 0x14: 0})
         self.registers[0x18] += images
         self.registers[0x1C] += images
-        if fault == "no tlast":
-            return
-        if fault == "lost":
+        if fault in ("lost", "stuck"):
             self.registers[0x1C] -= 1
+        if fault in ("no tlast", "stuck"):
+            return
         received.ddr[:] = words.ravel()
         self.dma[0x34] |= 2
         self.dma[0x58] = received.nbytes // 2 if fault == "short" else received.nbytes
@@ -296,9 +300,14 @@ def fake_pynq(board: FakeBoard, readback: float = 1.0) -> dict[str, types.Module
             assert not download, "clocks are put right before the download"
             assert Path(path).is_file()
             self.ip_dict = {
-                cells["accelerator"]: {"type": "hlsgen:ip:accel:1.0", "phys_addr": addresses[cells["accelerator"]]},
+                cells["accelerator"]: {
+                    "type": "hlsgen:ip:accel:1.0",
+                    "phys_addr": addresses[cells["accelerator"]],
+                    "parameters": dict(board.hwh),
+                },
                 cells["dma"]: {"type": "xilinx.com:ip:axi_dma:7.1", "phys_addr": addresses[cells["dma"]]},
             }
+            self.parser = types.SimpleNamespace(**({"_from_cache": True} if board.remembered else {}))
             # as pynq 4.0 reads the .hwh of a Zynq-7000
             self.clock_dict: dict[int, dict[str, Any]] = {0: {"enable": 1, "frequency": None}, 1: {"enable": 0}}
             self.loaded = False
@@ -306,6 +315,7 @@ def fake_pynq(board: FakeBoard, readback: float = 1.0) -> dict[str, types.Module
         def download(self) -> None:
             assert self.clock_dict[0]["frequency"] is not None, "pynq 4.0 divides by it"
             self.loaded = True
+            board.downloads += 1
 
         def __getattr__(self, name: str) -> Cell:
             assert self.loaded, "Overlay not currently loaded"

@@ -284,8 +284,39 @@ def test_a_hwh_of_another_design(driver: Any, board: FakeBoard, folder: Path, ch
         system["cells"]["dma"] = "dma_7"
         system["addresses"]["dma_7"] = 0
     rewrite_json(folder / "manifest.json", system=system)
-    with pytest.raises(driver.BuildMismatchError, match="not of this build"):
+    with pytest.raises(
+        driver.BuildMismatchError, match=r"^accel\.hwh has no .*: it is not of this build\. Copy accel\.bit"
+    ):
         driver.Accelerator(folder / "accel.bit")
+    assert board.downloads == 0
+
+
+def test_a_hwh_of_another_build(driver: Any, board: FakeBoard, folder: Path) -> None:
+    """Everything else in it is the same. What was downloaded with it, pynq would take from its memory next time."""
+    board.hwh["BUILD_ID"] = "0123456789abcdee"
+    stated = (
+        "accel.hwh is of build 0123456789abcdee, but manifest.json is of build 0123456789abcdef. Copy accel.bit, "
+        "accel.hwh and manifest.json from one and the same deploy/ folder."
+    )
+    with pytest.raises(driver.BuildMismatchError) as caught:
+        driver.Accelerator(folder / "accel.bit")
+    assert str(caught.value) == stated
+    board.remembered = True
+    with pytest.raises(driver.BuildMismatchError) as caught:
+        driver.Accelerator(folder / "accel.bit")
+    assert str(caught.value).startswith(f"{stated} If they are, pynq remembers another .hwh")
+    assert "pynq.PL.reset()" in str(caught.value)
+    assert board.downloads == 0
+    board.hwh["BUILD_ID"] = "0123456789abcdef"
+    driver.Accelerator(folder / "accel.bit")
+    assert board.downloads == 1
+
+
+def test_a_hwh_that_does_not_say_its_build(driver: Any, board: FakeBoard, folder: Path) -> None:
+    del board.hwh["BUILD_ID"]
+    with pytest.warns(UserWarning, match=r"accel\.hwh does not say .* Only the bitstream is checked"):
+        driver.Accelerator(folder / "accel.bit")
+    assert board.downloads == 1
 
 
 # ---- clock -----------------------------------------------------------------------------------------------------------
@@ -322,7 +353,8 @@ def test_a_clock_that_is_not_the_builds(
 @pytest.mark.parametrize(
     ("fault", "error", "message"),
     [
-        ("no tlast", "DmaTimeoutError", "has not ended within"),
+        ("no tlast", "DmaTimeoutError", "3 of 3 images in and gave 3 out: it delivered everything, but no TLAST"),
+        ("stuck", "DmaTimeoutError", "3 of 3 images in and gave 2 out. DMA and accelerator have been reset. If it"),
         ("short", "DmaError", "The DMA received"),
         ("lost", "DmaError", "took 3 of 3 images in and gave 2 out"),
         ("tlast", "DmaError", "TLAST"),
@@ -487,3 +519,6 @@ def test_command_line(driver: Any, board: FakeBoard, folder: Path, capsys: pytes
     with pytest.raises(SystemExit) as caught:
         driver.main(["--help"])
     assert caught.value.code == 0
+    helped = " ".join(capsys.readouterr().out.split())
+    assert "on top of 20 times the predicted ones (default: 10)" in helped
+    assert "Exit code: 0 well, 1 a wrong result, 2 an error." in helped

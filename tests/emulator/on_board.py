@@ -133,7 +133,7 @@ def check_each_fault_is_reported_and_recovered_from(data: Data) -> None:
     driver = shipped()
     device = data.boot()
     expected: dict[Fault, tuple[type[Exception], tuple[str, ...]]] = {
-        Fault.NO_TLAST: (driver.DmaTimeoutError, ("not ended",)),
+        Fault.NO_TLAST: (driver.DmaTimeoutError, ("not ended", "delivered everything, but no TLAST")),
         Fault.SHORT_TRANSFER: (driver.DmaError, ("images in and gave",)),
         Fault.SEND_SLAVE_ERROR: (driver.DmaError, ("sending", "slave")),
         Fault.SEND_DECODE_ERROR: (driver.DmaError, ("sending", "decode")),

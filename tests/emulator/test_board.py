@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,9 @@ from tests.emulator import on_board
 from tests.emulator.conftest import BOARDS, VERSIONS, Built, build, environment
 
 IMAGES = 24
+
+BUILD_ID = "0000000000000120"
+"""All digits and zeros in front: it must not become a number anywhere."""
 
 Digits = Callable[[str], Built]
 
@@ -165,8 +169,11 @@ def test_run_reports_what_the_driver_says(digits: Digits) -> None:
     with environment("4.0.0"):
         with pytest.raises(VerificationError, match=r"The bitstream is of build"):
             emulated_board.run(*arguments, Options(faults=("wrong-build-id",)), cache=_cache())
-        with pytest.raises(VerificationError, match=r"not of this build"):
+        with pytest.raises(VerificationError, match=r"accel\.hwh has no .*: it is not of this build\."):
             emulated_board.run(*arguments, Options(faults=("other-hwh",)), cache=_cache())
+        own = built.manifest["build_id"][:16]
+        with pytest.raises(VerificationError, match=rf"accel\.hwh is of build (?!{own}).{{16}}, but .* build {own}\."):
+            emulated_board.run(*arguments, Options(faults=("other-build-hwh",)), cache=_cache())
 
 
 def test_a_command_in_a_copy_of_the_folder(digits: Digits, capfd: pytest.CaptureFixture[str]) -> None:
@@ -216,13 +223,12 @@ def test_options_without_sense(digits: Digits) -> None:
         arguments = (built.folder, built.manifest, built.system, Options(**options), Path("library"))
         return emulated_board.describe(*arguments)
 
-    assert describe(faults=("no-tlast:always", "other-hwh")).faults == ("no-tlast:always",)
-    with pytest.raises(
-        OptionError, match=r"^There is no fault 'no-last'\. Faults: no-tlast, .*, other-hwh\. All but the last"
-    ):
-        describe(faults=("no-tlast", "no-last"))
-    with pytest.raises(OptionError, match=r"There is no fault 'no-tlast:often'\."):
-        describe(faults=("no-tlast:often",))
+    faults = ("no-tlast:always", "other-hwh", "other-build-hwh")
+    assert describe(faults=faults).faults == ("no-tlast:always",)
+    listed = r"^The faults are no-tlast, .*, wrong-build-id \(each .*\), other-hwh \(.*\) and other-build-hwh \(.*\)\. "
+    for wrong in ("?", "no-last", "no-tlast:often", "other-hwh:always"):
+        with pytest.raises(OptionError, match=rf"{listed}'{re.escape(wrong)}' is none of them\.$"):
+            describe(faults=("no-tlast", wrong))
     with pytest.raises(OptionError, match=r"^stalls is 1\.0, a share of the cycles"):
         describe(stalls=1.0)
     with pytest.raises(OptionError, match=r"buffers of 0 MB"):
@@ -277,7 +283,7 @@ def test_the_environment_below_the_current_folder_is_found(monkeypatch: pytest.M
 def test_pynq_reads_the_hwh_of_every_board(version: str, tmp_path: Path) -> None:
     systems = {name: System(load(name), load(name).clock()) for name in names()}
     for name, system in systems.items():
-        hwh.write(system, tmp_path / f"{name}.hwh")
+        hwh.write(system, f"{BUILD_ID}0123", tmp_path / f"{name}.hwh")
     with environment(version):
         interpreter = board_python.find()
     done = subprocess.run(
@@ -294,6 +300,7 @@ def test_pynq_reads_the_hwh_of_every_board(version: str, tmp_path: Path) -> None
         assert int(parameters["c_sg_length_width"]) == 26
         assert int(parameters["c_m_axi_mm2s_data_width"]) == system.board.axi_bits
         assert int(parameters["c_addr_width"]) == system.address_bits
+        assert parsed["ip"][ACCEL]["parameters"]["BUILD_ID"] == BUILD_ID
         assert parsed["ip"][ACCEL]["registers"]["CYCLES_HIGH"]["address_offset"] == 0x14
         clock = parsed["clocks"]["0"]
         assert (clock["enable"], clock["divisor0"], clock["divisor1"]) == (1, *system.clock.dividers)

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 SPIRIT = {"spirit": "http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009"}
 PROTOCOLS = ("axis", "aximm")
 STATE = "state.txt"
+BUILD_ID = "0123456789abcdef"
 
 
 @dataclass
@@ -72,7 +73,7 @@ def make(folder: Path, wanted: System) -> Path:
     rtl.mkdir(parents=True)
     for name in ("accel.v", "accel_core.sv", "fifo.sv", "conv_weights.mem"):
         (rtl / name).write_text(f"// {name}\n")
-    ip.write(rtl, wanted, "0123456789abcdef", "test", folder / "ip_repo" / ip.FOLDER)
+    ip.write(rtl, wanted, BUILD_ID, "test", folder / "ip_repo" / ip.FOLDER)
     vivado.write(wanted, folder / "vivado")
     return folder
 

@@ -143,6 +143,28 @@ def test_parameters_of_interfaces(packaged: Path) -> None:
     assert "FREQ_HZ" not in (packaged / "component.xml").read_text()
 
 
+def test_it_says_of_which_build_it_is(packaged: Path, sources: Path, tmp_path: Path) -> None:
+    """As a parameter of the user's, which Vivado copies into the .hwh, but one that the user cannot change."""
+    (parameter,) = (
+        element
+        for element in parse(packaged).iterfind("spirit:parameters/spirit:parameter", SPIRIT)
+        if element.findtext("spirit:name", "", SPIRIT) == "BUILD_ID"
+    )
+    value = parameter.find("spirit:value", SPIRIT)
+    assert value is not None
+    assert value.text == BUILD_ID
+    attributes = {name.partition("}")[2]: text for name, text in value.attrib.items()}
+    assert attributes == {"format": "string", "resolve": "user", "id": "PARAM_VALUE.BUILD_ID", "order": "2"}
+    xilinx = "{http://www.xilinx.com}"
+    (enabled,) = parameter.iter(f"{xilinx}isEnabled")
+    assert (enabled.text, enabled.get(f"{xilinx}id")) == ("false", "PARAM_ENABLEMENT.BUILD_ID")
+    shown = re.findall(r'add_param \$IPINST -name "(\w+)"', (packaged / "xgui" / "accel_v1_0.tcl").read_text())
+    assert shown == ["Component_Name"]
+    assert f"BUILD_ID(64'h{BUILD_ID})" in (packaged / "src" / "accel.v").read_text(), "the register's"
+    ip.write(sources, system(load("pynq-z2")), f"{BUILD_ID}0123", TITLE, tmp_path / "ip")
+    assert (tmp_path / "ip" / "component.xml").read_bytes() == (packaged / "component.xml").read_bytes()
+
+
 def test_registers_are_those_of_the_hardware() -> None:
     text = resource("ip_repo", "registers.sv").read_text(encoding="utf-8")
     stated = re.search(r"localparam logic \[INDEX_BITS-1:0\] (MAGIC = 0[^;]+);", text)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from hlsgen.board import Board, load, names
-from hlsgen.emit import vivado
+from hlsgen.emit import ip, vivado
 from hlsgen.emit.tcl import word
 from hlsgen.errors import BoardError
 from hlsgen.resources import resource
 from hlsgen.system import ACCEL, DMA, PS, SEGMENT_BYTES
 from tests import tcl
-from tests.vivado.harness import HERE, Outcome, make, run, system
+from tests.vivado.harness import BUILD_ID, HERE, Outcome, make, run, system
 
 SIGNATURES = HERE / "commands.json"
 BOARDS = names()
@@ -204,6 +204,26 @@ def test_the_ip_is_packaged_again_where_vivado_does_not_take_it(faults: int, bui
     assert packaged["ipfile:conv_weights.mem", "type"] == "mem"
     assert "zynquplusRFSOC" in packaged["core", "supported_families"]
     assert packaged["block:map:s_axi_control", "range"] == str(SEGMENT_BYTES)
+    parameter = {name: value for (of, name), value in packaged.items() if of == f"parameter:{ip.BUILD_ID}"}
+    assert parameter == {
+        "value": BUILD_ID,
+        "value_format": "string",
+        "value_resolve_type": "user",
+        "enablement_value": "false",
+    }
+
+
+@pytest.mark.parametrize("digits", ["", "0123456789ABCDEF", "0123456789abcdef0", "[exec touch mark]"])
+def test_an_ip_without_its_builds_id_is_an_error(digits: str, build: Path) -> None:
+    """The .hwh would not have it either, and the driver would refuse what hours of synthesis made."""
+    component = build / "ip_repo" / ip.FOLDER / "component.xml"
+    text = component.read_text()
+    assert text.count(f">{BUILD_ID}<") == 1
+    component.write_text(text.replace(f">{BUILD_ID}<", f">{digits}<"))
+    outcome = ran(build, Z7, ip_faults=1)
+    assert outcome.code == 1
+    assert "component.xml does not say of which build it is: build the model again" in outcome.output
+    assert not list(build.rglob("mark"))
 
 
 def test_registers_get_addresses_where_packaging_gives_them_none(build: Path) -> None:

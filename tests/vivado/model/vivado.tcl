@@ -189,6 +189,16 @@ proc set_property {args} {
                 }
                 set ::runs(strategy) $value
             }
+            parameter:BUILD_ID/* {
+                # a value has the format that the parameter has by then; afterwards nobody may change it
+                if {[lsearch {value value_format value_resolve_type enablement_value} $name] < 0} {
+                    bad "$object has no property $name"
+                }
+                if {[lsearch -exact $::packaged enablement_value] >= 0} {
+                    bad "$object is disabled"
+                }
+                lappend ::packaged $object $name $value
+            }
             core/name - core/version - core/core_revision - core/supported_families - core/ipi_drc - ipfile:*/type -
             block:map:s_axi_control/range - bus:s_axi_control/slave_memory_map_ref {
                 lappend ::packaged $object $name $value
@@ -286,6 +296,13 @@ proc ipx::get_bus_interfaces {args} {
 proc ipx::get_address_blocks {args} {
     parse $args {-of_objects 1} opt rest
     return block:$opt(-of_objects)
+}
+
+proc ipx::add_user_parameter {name core} {
+    if {$core ne "core"} {
+        bad "there is no core $core"
+    }
+    return parameter:$name
 }
 
 proc ipx::create_xgui_files {core} {}
