@@ -61,14 +61,27 @@ module hlsgen_window_flush #(
   assign hole[COUNT-1] = 1'b0;
   for (genvar i = 0; i < COUNT; i++) begin : age
     assign deeper[i] = |hole[COUNT-1:i];
-    assign shift[i] = move || (leave && (deeper[i] || !deeper[0]));
+    assign shift[i] = move || (leave && (deeper[i] || !behind));
   end
   for (genvar i = 0; i < COUNT - 1; i++) begin : ages
     always_ff @(posedge clk)
       if (rst) hole[i] <= 1'b0;
       else if (shift[i]) hole[i] <= younger[i];
   end
-  assign behind = deeper[0];
+
+  // how many there are, for whether there are any decides what may leave: that has to come out of a register
+  logic [COUNT_BITS-1:0] holes;
+  wire logic more = move && !leave;
+  wire logic fewer = leave && !move && behind;
+  always_ff @(posedge clk)
+    if (rst) begin
+      holes <= '0;
+      behind <= 1'b0;
+    end else begin
+      if (more) holes <= holes + 1'b1;
+      else if (fewer) holes <= holes - 1'b1;
+      behind <= more || (behind && !(fewer && holes == COUNT_BITS'(1)));
+    end
   wire logic unused = &{1'b0, younger[COUNT:COUNT-1]};
 endmodule
 
