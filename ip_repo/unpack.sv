@@ -121,10 +121,21 @@ module hlsgen_unpack #(
       else if (issue && final_beat) whole <= 1'b0;
     end
 
-    // POSITIONS is a power of two: positions beyond, where no beat begins, are not to be multiplexed
+    // POSITIONS is a power of two, and where no beat begins it does not matter what is chosen.
     wire logic [$clog2(POSITIONS)-1:0] beginning = position[$clog2(POSITIONS)-1:0];
+    logic [LANES*BITS-1:0] beat;
+    if (POSITIONS > (STRIDE > 1 ? 4 : 8)) begin : two_steps
+      // by fours, then the rest: most multiplexers of the first step serve several grains of the beat
+      localparam int NEAR_BITS = (LANES + 3 * GRAIN) * BITS;
+      (* keep = "true" *) wire logic [NEAR_BITS-1:0] near
+          = window[int'(beginning[$clog2(POSITIONS)-1:2])*4*GRAIN*BITS+:NEAR_BITS];
+      assign beat = near[int'(beginning[1:0])*GRAIN*BITS+:LANES*BITS];
+    end else begin : one_step
+      assign beat = window[int'(beginning)*GRAIN*BITS+:LANES*BITS];
+    end
+
     hlsgen_fifo #(.WIDTH(LANES * BITS), .DEPTH(2)) beats (
-        .clk, .rst, .in_data(window[int'(beginning)*GRAIN*BITS+:LANES*BITS]),
+        .clk, .rst, .in_data(beat),
         .in_valid(whole && (!last_beat || flag_room)), .in_ready(room),
         .out_data(out_data[LANES*BITS-1:0]), .out_valid(out_valid[0]), .out_ready(out_ready[0]));
   end

@@ -55,13 +55,13 @@ module hlsgen_window_flush #(
 
   // by age: so many steps ago there should have been a word. There is a window more than there are holes at a time.
   logic [COUNT-1:0] hole;
-  logic [COUNT-1:0] deeper;  // there is a hole of this age or older
+  logic [COUNT-1:0] deeper;  // there is a hole of this age or older, or none at all
   wire logic move = flush && take && !window_last;  // on to the next window
   wire logic [COUNT:0] younger = {hole, !leave};
   assign hole[COUNT-1] = 1'b0;
   for (genvar i = 0; i < COUNT; i++) begin : age
-    assign deeper[i] = |hole[COUNT-1:i];
-    assign shift[i] = move || (leave && (deeper[i] || !behind));
+    assign deeper[i] = i == 0 || !behind || |hole[COUNT-1:i];
+    assign shift[i] = move || (leave && deeper[i]);
   end
   for (genvar i = 0; i < COUNT - 1; i++) begin : ages
     always_ff @(posedge clk)

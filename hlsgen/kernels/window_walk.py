@@ -15,11 +15,11 @@ from hlsgen.kernels.base import NEVER, Counts
 IMAGES = 8
 """Images after which rows of windows follow each other as they always will."""
 
-MERGED = 8
+MERGED = 4
 """Beats of an image's last windows, up to which they are completed while the next image's first words are read.
 
-For each but one of them, the delay lines have the bits of a word in flip-flops instead of LUTs. More beats would be as
-exact, and take more and more flip-flops for the same share of an image's cycles.
+For each but one of them, the delay lines have the bits of a word in flip-flops instead of LUTs, and the paths of clock
+enables grow. More beats would be as exact, for the same small share of an image's cycles.
 """
 
 

@@ -3,8 +3,8 @@
 A layer has up to two *places* whose foldings are chosen on their own: its body (window and sums, or a join, pool or
 concat) and the function that closes the sum. *Edges* carry tensors from place to place; where the lanes at the two ends
 differ, ``width`` kernels stand on the edge. All costs are estimates of the very kernels that ``lower`` makes, forks and
-boundary included; only FIFOs, whose depths need the whole design, are not among them, and several outputs count as if
-each were packed by itself. ``fold`` checks the sum on the finished design.
+boundary included; only FIFOs, whose depths need the whole design, are not among them, and of several
+outputs each counts as its part of the one pack, nearly. ``fold`` checks the sum on the finished design.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from hlsgen.board import Family
 from hlsgen.graph.graph import Graph
 from hlsgen.graph.ops import Conv, Op, Requantize, Reshape
-from hlsgen.graph.types import QuantType
+from hlsgen.graph.types import UINT8, QuantType
 from hlsgen.kernels.base import Kernel
 from hlsgen.kernels.fork import Fork
 from hlsgen.kernels.pack import Pack
@@ -105,12 +105,17 @@ class Costs:
 
 @dataclass(frozen=True, eq=False)
 class Leaving:
-    """A tensor that a place writes: ``copies`` readers, of which ``outputs`` are the accelerator's outputs."""
+    """A tensor that a place writes: ``copies`` readers, of which ``outputs`` are the accelerator's outputs.
+
+    ``alone``: the accelerator has one output only; ``first``: its first output is among these.
+    """
 
     type: QuantType
     elements: int
     copies: int
     outputs: int
+    alone: bool
+    first: bool
 
     def forks(self, lanes: int) -> list[Kernel]:
         """The fork to several readers."""
@@ -118,9 +123,22 @@ class Leaving:
             return []
         return [Fork(self.type, lanes, self.elements // lanes, self.copies)]
 
-    def packs(self, lanes: int, axi_bits: int) -> list[Kernel]:
-        """A ``pack`` for every output by itself, about as large as its part of the one that there will be."""
-        return [Pack(axi_bits, ((self.elements, lanes, self.type),))] * self.outputs
+    def packs(self, lanes: int, axi_bits: int) -> list[Pack]:
+        """A ``pack`` for every output, with its part of the one that there will be.
+
+        Of several outputs the word and the window are chosen for each, so it has a second part, of one word.
+        """
+        others = () if self.alone else (_one_word(axi_bits),)
+        return [Pack(axi_bits, ((self.elements, lanes, self.type), *others))] * self.outputs
+
+    def common(self, axi_bits: int) -> list[Kernel]:
+        """What these ``packs`` have of the one besides their parts, except for the first output's."""
+        return [Pack(axi_bits, (_one_word(axi_bits),))] * (self.outputs - self.first)
+
+
+def _one_word(axi_bits: int) -> tuple[int, int, QuantType]:
+    """A part of a ``pack``: a word of bytes in two beats."""
+    return axi_bits // 8, axi_bits // 16, UINT8
 
 
 class Place(ABC):
@@ -218,7 +236,9 @@ class Place(ABC):
         if lanes not in self._exits:
             forks = [kernel for leaving in self.leaving for kernel in leaving.forks(lanes)]
             packs = [kernel for leaving in self.leaving for kernel in leaving.packs(lanes, self.axi_bits)]
-            self._exits[lanes] = self.costs.of([*forks, *packs])[0], sum(kernel.cycles for kernel in packs)
+            common = [kernel for leaving in self.leaving for kernel in leaving.common(self.axi_bits)]
+            amounts = self.costs.of([*forks, *packs])[0] - self.costs.of(common)[0]
+            self._exits[lanes] = amounts, sum(kernel.steps[0] for kernel in packs)
         return self._exits[lanes]
 
     def _once(self, key: object, kernels: Callable[[], Sequence[Kernel]]) -> tuple[Amounts, int]:
@@ -437,6 +457,8 @@ class _Builder:
                 self.graph.tensors[name].elements,
                 len(self.consumers[name]) + (outputs := self.graph.outputs.count(name)),
                 outputs,
+                len(self.graph.outputs) == 1,
+                name == self.graph.outputs[0],
             )
             for name in self._aliases(tensor)
         ]

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from hlsgen.board import Family
-from hlsgen.graph.types import QuantType
-from hlsgen.kernels.base import Kernel
+from hlsgen.graph.types import INT8, QuantType
+from hlsgen.kernels.base import Kernel, RamStyle
+from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.fifo import Fifo
+from hlsgen.kernels.matvec import Matvec
+from hlsgen.kernels.pack import Pack
 from hlsgen.kernels.table import Table
 from hlsgen.plan.features import FEATURES, Features, fifo
 from hlsgen.plan.features.contents import Columns, image_of
@@ -21,7 +24,7 @@ from hlsgen.synth.yosys import Job, fifo_job, kernel_job, run
 from tests.plan.resource_cases import CASES
 
 FAMILY = Family.ZYNQ_7000
-UINT4 = QuantType(4, False)
+UINT4, INT20 = QuantType(4, False), QuantType(20, True)
 
 FLOOR = 40
 """LUTs or flip-flops below which an error counts as if there were so many."""
@@ -103,6 +106,44 @@ def test_equal_columns_are_one_register() -> None:
     halved = Table((1, 1, 2), 2, UINT4, UINT4, values // 4 * 5, 0)
     assert image_of(halved, "values").distinct == 2
     assert estimate(halved, FAMILY).ff == estimate(alike, FAMILY).ff - 4  # two of four, in two lanes
+
+
+def few_rows(mac: Mac, weights: list[list[int]], memory: RamStyle = RamStyle.DISTRIBUTED) -> Features:
+    """Of a row of a weight for each output, all in one step."""
+    values = np.array(weights).T[None]  # (groups, rows, inputs)
+    kernel = Matvec(4, 1, 1, len(weights), values, np.zeros(len(weights[0]), int), INT8, INT8, INT20, mac, memory)
+    return FEATURES[Matvec](kernel, FAMILY)
+
+
+def test_equal_columns_of_weights_are_one_register() -> None:
+    # two rows: a bit of a weight is constant, as the row's number or its complement
+    one, same, opposite = [[1, -2]], [[1, -2], [1, -2]], [[1, -2], [-2, 1]]
+    assert few_rows(Mac.DSP, one).ff["rom registers"] == few_rows(Mac.DSP, opposite).ff["rom registers"] == 2
+    assert few_rows(Mac.DSP, same).ff["rom registers"] == 2
+    assert few_rows(Mac.DSP, [[1, 3]]).ff["rom registers"] == 1
+    assert "weight rom" not in few_rows(Mac.DSP, one).ff
+
+
+def test_delayed_columns_of_weights_are_one_register() -> None:
+    # bit 7, the last digit's, waits for three cycles behind the ROM's register: a memory of four, unless it is read
+    # before, as bits 0, 1, ... are
+    last = [[0, -128]]
+    assert few_rows(Mac.LUT, last).exact.lutram == few_rows(Mac.LUT, [[-128, -128]]).exact.lutram + 1
+    assert few_rows(Mac.LUT, last).ff["delayed weights"] == -1
+    all_digits = few_rows(Mac.LUT, [[0, -1], [127, -128]])
+    assert all_digits.exact.lutram == few_rows(Mac.LUT, [[0, 0], [-128, -128]]).exact.lutram
+    assert all_digits.ff["rom registers"] == 2
+    assert all_digits.ff["delayed weights"] == 3 + 3
+
+
+def test_positions_of_words_take_a_lut_each_bit() -> None:
+    def words_out(elements: int, lanes: int) -> float:
+        return FEATURES[Pack](Pack(64, ((elements, lanes, INT8),)), FAMILY).lut.get("words out", 0)
+
+    assert words_out(64, 8) == 0
+    assert words_out(64, 16) == 64
+    assert words_out(48, 3) == 64  # three positions
+    assert words_out(30, 3) == 64 + 48  # and a fourth of six elements, with zeros above them
 
 
 def test_registers_in_a_row_become_memory() -> None:

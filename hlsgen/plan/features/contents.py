@@ -58,6 +58,19 @@ class Columns:
         first = {column.tobytes(): index for index, column in reversed(list(enumerate(packed)))}
         return planes[:, sorted(first.values())]
 
+    @cached_property
+    def codes(self) -> npt.NDArray[np.uint32]:
+        """Every column as a number: bit ``i`` is its bit in word ``i``, of at most 32."""
+        codes = np.zeros(self.width, np.uint32)
+        for word, plane in enumerate(self._planes):
+            codes |= plane.astype(np.uint32) << np.uint32(word)
+        return codes
+
+    @staticmethod
+    def of_codes(codes: npt.NDArray[np.uint32], words: int) -> Columns:
+        """The columns of so many words that have these ``codes``."""
+        return Columns((codes >> np.arange(words, dtype=np.uint32)[:, None] & 1).astype(np.uint8))
+
     @property
     def distinct(self) -> int:
         """Columns that change, equal ones counted once."""

@@ -12,14 +12,18 @@ from hlsgen.kernels.base import RamStyle
 from hlsgen.kernels.depthwise import Depthwise
 from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.matvec import Matvec
-from hlsgen.plan.features.parts import SHALLOW, Features, adder_tree, dsps, queue, rom
+from hlsgen.plan.features.contents import Columns, image_of
+from hlsgen.plan.features.parts import Features, adder_tree, dsps, known_rom, queue, rom
 from hlsgen.plan.primitives import Use, bits_for, lut_ram, shift_register
 
 
 def matvec(kernel: Matvec, family: Family) -> Features:
     """``hlsgen_matvec``."""
     features = Features("matvec")
-    _replay(features, kernel.inputs[0].width, kernel.input_fold, kernel.output_fold, family)
+    # an element that goes to one multiplier only has its register in the DSP block, unless a memory is before it
+    sole = kernel.pe == {Mac.DSP: 1, Mac.DSP2: 2}.get(kernel.mac) and kernel.output_fold == 1
+    width = 0 if sole and family is Family.ZYNQ_7000 else kernel.inputs[0].width
+    _replay(features, width, kernel.input_fold, kernel.output_fold, family)
     _dot_array(features, kernel, kernel.simd, kernel.input_fold, kernel.groups * kernel.output_fold, family)
     return features
 
@@ -67,20 +71,24 @@ def _dot_array(
     weight_bits, digits = array.weight_bits, array.digits if mac is Mac.LUT else 1
     rows = start_rows * input_fold
     word = pe // 2 * simd * (2 * weight_bits + 1) if mac is Mac.DSP2 else pe * simd * weight_bits
-    images = {image.name: image for image in kernel.rtl_memories()} if rows <= SHALLOW else {}
-    rom(features, "weight", word, rows, kernel.memory, images.get("weights"))
+    few = _few_columns(kernel)
+    if few is not None:
+        known_rom(features, "few weight", _distinct(few))
+    else:
+        varying = image_of(kernel, "weights").varying if rows <= FEW_ROWS else word
+        rom(features, "weight", varying, rows, kernel.memory)
     features.add("row counter", lut=bits_for(rows), ff=bits_for(rows))
 
     term_bits = 1 if mac is Mac.XNOR else input_bits + 2 * digits if mac is Mac.LUT else product_bits
     sum_bits = min(term_bits + bits_for(simd) + 1, acc_bits)
     if mac is Mac.DSP2:
         features.take(Use(dsp=pe // 2 * simd))
-        _dsp_registers(features, pe // 2 * simd * 32, family)
+        _dsp_registers(features, kernel, pe // 2 * simd, 16, family)
         adder_tree(features, pe, [(1 << product_bits) - 1] * simd, sum_bits)
     elif mac is Mac.DSP:
         operand = 2 if kernel.input_type.bipolar else input_bits + (not kernel.input_type.signed)
         features.take(Use(dsp=pe * simd * dsps(operand, weight_bits)))
-        _dsp_registers(features, pe * simd * product_bits, family)
+        _dsp_registers(features, kernel, pe * simd, 0, family)
         adder_tree(features, pe, [(1 << product_bits) - 1] * simd, sum_bits)
     elif mac is Mac.LUT:
         _lut_chains(features, kernel, simd, sum_bits)
@@ -114,10 +122,48 @@ def _dot_array(
         queue(features, pe * acc_bits, array.places, family)
 
 
-def _dsp_registers(features: Features, bits: int, family: Family) -> None:
-    """Registers and adders of ``bits`` at the multipliers' outputs: Yosys moves them into a DSP48E1, not a DSP48E2."""
-    if family is Family.ZYNQ_ULTRASCALE:
-        features.add("dsp registers", lut=bits, ff=bits)
+FEW_ROWS = 16
+"""Rows of weights up to which their columns are looked at: of more rows, hardly any two are the same."""
+
+
+def _few_columns(kernel: Matvec | Depthwise) -> Columns | None:
+    """The ROM of the weights if it is made of LUTs and has few rows.
+
+    Of R rows there are at most 2**R - 2 columns that change, and registers with the same contents are one.
+    """
+    few = kernel.memory is RamStyle.DISTRIBUTED and len(kernel.dot_array.weights) <= FEW_ROWS
+    return image_of(kernel, "weights") if few else None
+
+
+def _distinct(columns: Columns) -> Columns:
+    """Those that change, equal ones once."""
+    constant = np.array([0, (1 << columns.words) - 1], np.uint32)
+    return Columns.of_codes(np.setdiff1d(columns.codes, constant), columns.words)
+
+
+def _dsp_registers(
+    features: Features, kernel: Matvec | Depthwise, multipliers: int, upper: int, family: Family
+) -> None:
+    """Registers and adders around multipliers: Yosys moves them into a DSP48E1, not a DSP48E2.
+
+    ``upper``: the bits that a multiplier's second product comes above its first one, 0 if it has but one.
+    """
+    if family is Family.ZYNQ_7000:
+        return
+    array = kernel.dot_array
+    product_bits = array.parameters()["PRODUCT_BITS"]
+    assert isinstance(product_bits, int)
+    weight_bits = 2 * array.weight_bits + 1 if upper else array.weight_bits
+    columns = _few_columns(kernel)
+    units = 1 if isinstance(kernel, Matvec) else kernel.pe
+    features.add("dsp elements", ff=units * array.simd * kernel.input_type.bits)
+    if columns is not None:
+        features.add("dsp weights", ff=_distinct(columns).width)
+    elif len(array.weights) > 1:
+        features.add("dsp weights", ff=multipliers * weight_bits)
+    features.add("dsp products", ff=multipliers * (upper + product_bits))
+    sums = multipliers * product_bits * (2 if upper else 1)
+    features.add("dsp sums", lut=multipliers * (upper + product_bits), ff=sums)
 
 
 def distinct_columns(words: IntArray, bits: int) -> int:
@@ -133,15 +179,48 @@ def _lut_chains(features: Features, kernel: Matvec | Depthwise, simd: int, sum_b
     """Add ``hlsgen_dot_lut`` for every output: rows of adders, and what delays weights and elements."""
     array, pe, input_bits = kernel.dot_array, kernel.pe, kernel.input_type.bits
     product_bits = input_bits if kernel.weight_type.bipolar else input_bits + 1
-    chains, terms = _chains(simd, product_bits, array.weight_bits, array.digits)
+    chains, terms = _chains(simd, product_bits, array.digits)
     features.merge(chains, pe)
     units = 1 if isinstance(kernel, Matvec) else pe
     features.add("delayed elements", ff=units * (array.digits - 1) * simd * input_bits)
+    _delayed_weights(features, kernel)
     adder_tree(features, pe, terms, sum_bits, inverted=True)
 
 
+def _delayed_weights(features: Features, kernel: Matvec | Depthwise) -> None:
+    """Add what delays the weights' bits until their digits' cycles: registers, three in a row as memory."""
+    array = kernel.dot_array
+    rows, bits = len(array.weights), array.weight_bits
+    if rows == 1:
+        return
+    used = np.zeros(bits, np.int64)  # of every bit, in which cycles: bit c for cycle c
+    for digit in range(array.digits):
+        used[max(0, 2 * digit - 1) : 2 * digit + 2] |= 1 << digit
+    columns = _few_columns(kernel)
+    if columns is None:
+        counts = dict.fromkeys(map(int, used), 0)
+        for cycles in map(int, used):
+            counts[cycles] += array.pe * array.simd
+    else:
+        by_code = np.zeros(1 << rows, np.int64)
+        for bit, at in enumerate(used):
+            by_code[columns.codes[bit::bits]] |= at
+        by_code[[0, -1]] = 0  # constants
+        counts = dict(enumerate(map(int, np.bincount(by_code))))
+    read_by_luts = kernel.memory is RamStyle.DISTRIBUTED  # a register of the ROM's, counted there
+    for cycles, count in counts.items():
+        before = -1 if read_by_luts else 0
+        for cycle in range(cycles.bit_length()):
+            if not cycles >> cycle & 1:
+                continue
+            use = shift_register(count, cycle - before)
+            features.take(Use(lut=use.lut, lutram=use.lutram))
+            features.add("delayed weights", ff=use.ff - count * (before < 0))
+            before = cycle
+
+
 @cache
-def _chains(simd: int, product_bits: int, weight_bits: int, digits: int) -> tuple[Features, tuple[int, ...]]:
+def _chains(simd: int, product_bits: int, digits: int) -> tuple[Features, tuple[int, ...]]:
     """The rows of adders of one ``hlsgen_dot_lut``, and the largest values of its terms."""
     features, terms = Features("", lut={}, ff={}), []
     for chain in range(-(-simd // 3)):
@@ -153,11 +232,6 @@ def _chains(simd: int, product_bits: int, weight_bits: int, digits: int) -> tupl
                 largest += (1 << product_bits) - 1
                 features.add("product row tops", lut=(largest.bit_length() - product_bits))
             features.add("chain sums", ff=(largest.bit_length() + 2 * digit))
-            later = weight_bits - 2 * digit + 1
-            features.add("delayed weights", ff=length * later if digit else 0)
-            if digit >= 3:  # these two bits of a weight are used in no digit before
-                features.take(shift_register(length * min(2, weight_bits - 2 * digit), digit))
-                features.add("delayed weights", ff=-digit * length * min(2, weight_bits - 2 * digit))
             if digits - digit >= 4:  # the sum's lowest bits wait for the end
                 features.take(shift_register(2, digits - digit))
                 features.add("chain sums", ff=-2 * (digits - digit))

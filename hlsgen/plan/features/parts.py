@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, reduce
-from operator import and_, or_
+from functools import cache
 
 from hlsgen.board import Family
-from hlsgen.kernels.base import MemoryImage, RamStyle
+from hlsgen.kernels.base import RamStyle
 from hlsgen.plan.features.contents import Columns
 from hlsgen.plan.primitives import (
     Use,
@@ -93,17 +92,10 @@ def bank_luts(words: int) -> int:
     return -(-(-(-words // 64) - 1) // 3)
 
 
-def rom(
-    features: Features, name: str, width: int, words: int, style: RamStyle, image: MemoryImage | None = None
-) -> None:
-    """Add a ROM with a registered output. A single word is a constant, which takes nothing here.
-
-    Of shallow ones, whose ``image`` counts, bits that are the same in all words take nothing either.
-    """
+def rom(features: Features, name: str, width: int, words: int, style: RamStyle) -> None:
+    """Add a ROM with a registered output. A single word is a constant, which takes nothing here."""
     if words == 1:
         return
-    if image is not None:
-        width = (reduce(and_, image.words) ^ reduce(or_, image.words)).bit_count()
     if style is RamStyle.BLOCK:
         features.take(block_ram(width, words))
         banks = block_banks(width, words)
@@ -145,10 +137,6 @@ def known_rom(features: Features, name: str, columns: Columns, urgent: bool = Fa
         share = 0.3 * filled if size == 5 else 0.3 + 0.3 * filled if size == 6 else 0.6
         features.add(f"rom functions of {1 << size}", lut=columns.shared * share)
     features.add("rom registers", ff=columns.distinct)
-
-
-SHALLOW = 16
-"""Words up to which a ROM's contents are looked at: in more, hardly any bit of a weight is always the same."""
 
 
 def adder_tree(features: Features, count: int, largest: Sequence[int], out_bits: int, inverted: bool = False) -> None:
