@@ -81,7 +81,7 @@ def test_build_and_run(tmp_path: Path) -> None:
     assert "0 unexplained" in outcome.out
     assert f"Built {target}" in outcome.out.replace("\n", "")
     promised = promised_output()
-    assert len(promised) == 13
+    assert len(promised) == 14
     assert promised <= without_times(outcome.out), "README.md shows other output"
     with np.load(samples) as data:
         labels = data["labels"]
