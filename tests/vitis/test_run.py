@@ -210,6 +210,7 @@ def test_core_files_are_the_verilog_and_its_memories(build: Path, install: Insta
     assert [path.name for path in vitis.core_files(build)] == ["accel_hls.v", "accel_hls_rom.dat"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_ends_the_tool_and_all_that_it_started(
     build: Path, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,6 +225,7 @@ def test_a_build_without_scripts_is_an_error(install: Install, tmp_path: Path) -
         vivado.run(tmp_path)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_ends_all_processes(install: Install, tmp_path: Path) -> None:
     """Vivado starts processes of its own, which would go on."""
     build, child = build_of(tmp_path), tmp_path / "child"

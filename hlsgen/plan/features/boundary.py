@@ -111,7 +111,10 @@ def pack(kernel: Pack, family: Family) -> Features:
         kept, older = part.word * part.type.bits, part.older * part.type.bits
         bits = [element * part.type.storage_bits + at for element in range(part.word) for at in range(part.type.bits)]
         features.add("words out", lut=sum(_choice(*part.inputs(bit)) for bit in bits))
-    features.add("short last words", lut=15 * sum(part.short for part in parts))
+    if several:
+        features.add("short last words", lut=15 * sum(part.short for part in parts))
+    elif parts[0].short:  # its beats come in further down; above them, flip-flops are reset
+        features.add("short last words", lut=kernel.parts[0][1] * parts[0].type.bits + 3)
     features.add("moving positions", lut=sum(part.position_bits for part in parts if part.positions > 1))
     position = max(part.position_bits for part in parts)
     beats = max(bits_for(elements // lanes + 1) for elements, lanes, _ in kernel.parts)
