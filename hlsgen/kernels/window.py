@@ -175,6 +175,11 @@ class Window(Kernel):
         return banks * width, walk.words * self.pixel_beats * (self.rows_held // slots)
 
     @property
+    def last_windows(self) -> int:
+        """Steps that complete an image's last windows while the next image's first words are read."""
+        return self._walk.flush * self._walk.window_steps if self._walk.merged else 0
+
+    @property
     def delay_lines(self) -> list[tuple[int, int]]:
         """Width in bits and depth of the SystemVerilog form's shift registers, which remember columns.
 

@@ -71,6 +71,8 @@ def window(kernel: Window, family: Family) -> Features:
             features.add("inner loops", lut=1, ff=1)
             features.add("strides", lut=address if kernel.tap_groups != (1, 1) else 0)
     features.add("edges", lut=kernel_rows + kernel_columns, ff=2 * (tap_rows + 2 * tap_columns))
+    if kernel.last_windows:  # a place for each that may be without its word, and the clock enables up to it
+        features.add("last windows", lut=kernel.last_windows, ff=2 * kernel.last_windows)
     slot_bits = max(1, bits_for(kernel.rows_held))
     features.add("row slot", lut=slot_bits, ff=slot_bits)
     if kernel.rows_held & (kernel.rows_held - 1):
