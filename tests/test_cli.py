@@ -16,7 +16,7 @@ from tests.conftest import EXAMPLES
 def test_help_teaches() -> None:
     outcome = hlsgen("--help")
     assert outcome.code == 0
-    for command in ("build", "run", "inspect", "boards", "doctor"):
+    for command in ("build", "run", "inspect", "boards", "doctor", "emulate"):
         assert command in outcome.out
         assert hlsgen(command, "--help").code == 0
     assert "--board pynq-z2" in hlsgen("build", "--help").out
