@@ -247,7 +247,11 @@ def check_data_that_is_not_flushed_does_not_arrive(data: Data) -> None:
     data.boot()
     dma = data.overlay().axi_dma_0
     send, receive = (pynq.allocate(array.shape, np.uint8) for array in (data.words, data.leaving))
-    assert not np.array_equal(send, data.words)  # fresh memory is not zero either
+    seen_by_cpu = np.array(send)
+    send.invalidate()
+    assert seen_by_cpu.any(), "fresh memory is zero"
+    assert np.any(send), "fresh memory is zero"
+    assert not np.array_equal(send, seen_by_cpu), "the CPU sees what DRAM holds"
     send[:] = data.words
     _pass(dma, send, receive)
     receive.invalidate()
