@@ -13,7 +13,6 @@ fps)`` for two readings typed in. Vivado's estimate, where power.rpt stands besi
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import datetime
@@ -136,27 +135,31 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _microwatts(path: Path) -> float | None:
-    """hwmon gives power in microwatts."""
-    value = _text(path)
+def _number(path: Path) -> float | None:
+    """The number in a file of sysfs; None where there is no such file, or something else in it."""
     try:
-        return None if value is None else int(value) / 1e6
+        return float(_text(path) or "")
     except ValueError:
         return None
+
+
+def _microwatts(path: Path) -> float | None:
+    """Watts, of a file in which hwmon gives microwatts."""
+    value = _number(path)
+    return None if value is None else value / 1e6
 
 
 def temperature(hwmon: str | Path = HWMON, iio: str | Path = IIO) -> float | None:
     """The chip's temperature in degrees Celsius: XADC of a Zynq-7000, AMS of an MPSoC; None where there is neither."""
     for device in sorted(Path(iio).glob("iio:device*")):
         if _text(device / "name") == "xadc":
-            texts = [_text(device / f"in_temp0_{part}") for part in ("raw", "offset", "scale")]
-            with contextlib.suppress(TypeError, ValueError):
-                raw, offset, scale = (float(text) for text in texts)  # type: ignore[arg-type]
+            raw, offset, scale = (_number(device / f"in_temp0_{part}") for part in ("raw", "offset", "scale"))
+            if raw is not None and offset is not None and scale is not None:
                 return (raw + offset) * scale / 1000
     for device in sorted(Path(hwmon).glob("hwmon*")):
-        if _text(device / "name") == "ams":
-            with contextlib.suppress(TypeError, ValueError):
-                return float(_text(device / "temp1_input")) / 1000  # type: ignore[arg-type]
+        millidegrees = _number(device / "temp1_input")
+        if _text(device / "name") == "ams" and millidegrees is not None:
+            return millidegrees / 1000
     return None
 
 

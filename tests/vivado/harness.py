@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def interpreter() -> tuple[str, ...]:
         if path := shutil.which(name):
             return (path,)
     try:
-        import tkinter  # noqa: F401
+        importlib.import_module("tkinter")
     except ImportError:
         pytest.skip("no Tcl here: apt install tcl, or a Python with tkinter")
     return (sys.executable, str(HERE / "tclsh.py"))
