@@ -165,15 +165,24 @@ module hlsgen_dot_array #(
 
   // -- accumulators ---------------------------------------------------------------------------------------------------
 
-  // index k: of the step k cycles ago; the sums are those of index DOT_LATENCY + 1
-  logic [DOT_LATENCY+1:1] valid, ending;
+  // index k: of the step k cycles ago; the sums are those of the step DOT_LATENCY + 1 cycles ago
+  logic [DOT_LATENCY:0] valid, ending;
+  assign valid[0] = step;
+  assign ending[0] = last;
+  logic sums_valid;
+  logic sums_last;  // the sums are the last of an output beat: a register, from which longer paths begin
   always_ff @(posedge clk) begin
-    ending <= {ending[DOT_LATENCY:1], last};
-    if (rst) valid <= '0;
-    else valid <= {valid[DOT_LATENCY:1], step};
+    ending[DOT_LATENCY:1] <= ending[DOT_LATENCY-1:0];
+    if (rst) begin
+      valid[DOT_LATENCY:1] <= '0;
+      sums_valid <= 1'b0;
+      sums_last <= 1'b0;
+    end else begin
+      valid[DOT_LATENCY:1] <= valid[DOT_LATENCY-1:0];
+      sums_valid <= valid[DOT_LATENCY];
+      sums_last <= valid[DOT_LATENCY] && ending[DOT_LATENCY];
+    end
   end
-  wire logic sums_valid = valid[DOT_LATENCY+1];
-  wire logic sums_last = ending[DOT_LATENCY+1];
 
   // Up to 8 start values are looked up in the LUTs that add them, more come from a memory, which is read a cycle ahead.
   localparam int AHEAD = START_ROWS > 8 ? 1 : 0;
@@ -185,7 +194,7 @@ module hlsgen_dot_array #(
   if (START_ROWS == 1) begin : one_row
     assign start_row = '0;
   end else begin : rows
-    wire logic next = valid[DOT_LATENCY+1-AHEAD] && ending[DOT_LATENCY+1-AHEAD];
+    wire logic next = AHEAD != 0 ? valid[DOT_LATENCY] && ending[DOT_LATENCY] : sums_last;
     always_ff @(posedge clk)
       if (rst) start_row <= '0;
       else if (next) start_row <= start_row == START_ROW_BITS'(START_ROWS - 1) ? '0 : start_row + 1'b1;
@@ -227,7 +236,7 @@ module hlsgen_dot_array #(
       done <= 1'b0;
       beginning <= 1'b1;
     end else begin
-      done <= sums_valid && sums_last;
+      done <= sums_last;
       if (sums_valid) beginning <= sums_last;
     end
   if (INPUT_FOLD == 1) begin : no_accumulation

@@ -91,6 +91,9 @@ module hlsgen_requant #(
   if (PASSES < 1 || PASSES > 2) begin : check_passes
     $error("hlsgen_requant: PASSES=%0d is neither 1 nor 2", PASSES);
   end
+  if (PASSES == 2 && (UNIT <= UNIT_THRESHOLD || METHOD != 0)) begin : check_shared
+    $error("hlsgen_requant: PASSES=2, but UNIT=%0d with METHOD=%0d has no multipliers to share", UNIT, METHOD);
+  end
 
   localparam int SHARED = PASSES == 2 && PARTS == 2 && METHOD == 0 ? 1 : 0;
 

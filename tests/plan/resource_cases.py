@@ -250,15 +250,15 @@ TRAINING_SEED = 1
 """Of kernels that are fitted besides the designed ones."""
 
 _KINDS: dict[str, tuple[Cases, int, int]] = {
-    "dot products": (_dot_train, 0, 16),
-    "elementwise": (_all_elementwise_train, 36, 24),
-    "concat": (_concat_train, 0, 4),
-    "window": (_window_train, 60, 10),
-    "pool": (_pool_train, 0, 6),
+    "dot products": (_dot_train, 40, 16),
+    "elementwise": (_all_elementwise_train, 160, 24),
+    "concat": (_concat_train, 24, 4),
+    "window": (_window_train, 120, 10),
+    "pool": (_pool_train, 40, 6),
     "boundary": (_boundary_train, 56, 12),
-    "fifo": (_fifo_train, 0, 10),
-    "fork": (_fork_train, 0, 4),
-    "width": (_width_train, 0, 8),
+    "fifo": (_fifo_train, 30, 10),
+    "fork": (_fork_train, 12, 4),
+    "width": (_width_train, 24, 8),
 }
 """The designed ones, and how many are drawn: more to fit, and those to judge by."""
 

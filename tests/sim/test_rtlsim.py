@@ -358,6 +358,19 @@ def test_a_lost_beat_is_named(residual: Built, tmp_path: Path) -> None:
         fault.run(residual.words(1))
 
 
+def test_a_core_of_unknown_inside_that_is_stuck(small: Built, tmp_path: Path) -> None:
+    """As one of Vitis HLS may be: only its boundary has probes."""
+    folder = tmp_path / "rtl"
+    shutil.copytree(small.folder, folder)
+    core = folder / "accel_core.sv"
+    ports = re.search(r"module accel_core \(.*?\);\n", core.read_text(), re.DOTALL)
+    assert ports is not None
+    ends = "".join(f"  assign {name} = '0;\n" for name in ("m_axis_data", "m_axis_last", "m_axis_valid", "error"))
+    core.write_text(f"{ports[0]}{ends}  assign s_axis_ready = 1'b1;\nendmodule\n")
+    with pytest.raises(VerificationError, match="is stuck: .*, and 0.00 of 3 images have come out. Full FIFOs: none."):
+        replace(small, folder=folder).run(small.words())
+
+
 def test_programs_are_kept_until_something_changes(small: Built, tmp_path: Path) -> None:
     folder = tmp_path / "rtl"
     shutil.copytree(small.folder, folder)

@@ -99,10 +99,9 @@ def _dot_array(
 
     stages = array.latency - 2
     features.add("valid", ff=stages)
-    ahead = int(start_rows > 8)
     if input_fold > 1:
-        features.take(shift_register(1, stages - ahead))
-        features.add("valid", ff=ahead)
+        features.take(shift_register(1, stages - 1))
+        features.add("valid", ff=1)
     features.add("accumulators", lut=pe * acc_bits, ff=pe * acc_bits)
     if input_fold > 1:
         features.add("accumulator multiplexers", lut=pe * acc_bits)
