@@ -37,43 +37,32 @@ class Use:
         return Use(*(getattr(self, item.name) * count for item in fields(Use)))
 
 
-def block_ram(width: int, words: int) -> Use:
-    """Block RAMs of a memory with at most one write and one read port, as Yosys' memory_libmap chooses them."""
-    return _block_shape(width, words)[0]
-
-
-def block_banks(width: int, words: int) -> int:
-    """Block RAMs one above the other, among whose outputs LUTs choose."""
-    return _block_shape(width, words)[1]
-
-
-def banked_block_ram(banks: int, width: int, words: int) -> Use:
-    """Block RAMs of a memory whose words are ``banks`` parts of ``width`` bits with a write enable each.
-
-    An enable governs whole bytes of 9 bits, or a whole block RAM narrower than that.
-    """
-    if banks == 1:
-        return block_ram(width, words)
-    best = (1 << 60, Use())
-    for size, bits in [*((size, bits) for bits in (1, 2, 4, 9, 18, 36) for size in (14, 15)), (15, 72)]:
-        stacked = -(-words // ((1 << size) // (bits - bits // 9)))
-        across = banks * -(-width // bits) if bits < 9 else -(-banks * -(-width // 9) * 9 // bits)
-        count = across * stacked
-        use = Use(ramb18=count) if size == 14 else Use(ramb36=count)
-        best = min(best, (count * (129 if size == 14 else 257), use), key=lambda entry: entry[0])
-    return best[1]
-
-
 @cache
-def _block_shape(width: int, words: int) -> tuple[Use, int]:
-    """The cheapest of all shapes (a RAMB18 costs 129, a RAMB36 257), the whole memory in one: use and banks."""
-    best = (1 << 60, Use(), 0)
+def block_ram(
+    width: int, words: int, parts: int = 1, read_only: bool = False, read: range | None = None
+) -> tuple[Use, int]:
+    """Block RAMs of a memory with at most one write and one read port, as Yosys' memory_libmap chooses them.
+
+    Its words are ``parts`` of ``width`` bits with a write enable each. With them, the banks of words among whose outputs
+    LUTs choose: all banks stand side by side in the words of the block RAMs, for an enable governs bytes of 9 bits (or a
+    whole block RAM narrower than that). Those without any of the bits ``read`` (all by default) are left out.
+    """
+    best = (1 << 60, 14, 1, 0, 0)
+    # a RAMB18 costs 129, a RAMB36 257
     for size, bits in [*((size, bits) for bits in (1, 2, 4, 9, 18, 36) for size in (14, 15)), (15, 72)]:
         banks = -(-words // ((1 << size) // (bits - bits // 9)))  # a parity bit for each eight
-        count = -(-width // bits) * banks
-        use = Use(ramb18=count) if size == 14 else Use(ramb36=count)
-        best = min(best, (count * (129 if size == 14 else 257), use, banks), key=lambda entry: entry[0])
-    return best[1], best[2]
+        if read_only or parts * banks == 1:
+            count = -(-banks * parts * width // bits)
+        elif bits < 9:
+            count = banks * parts * -(-width // bits)
+        else:
+            count = -(-banks * parts * -(-width // 9) * 9 // bits)
+        cost = count * (129 if size == 14 else 257)
+        best = min(best, (cost, size, bits, banks, count), key=lambda entry: entry[0])
+    _, size, bits, banks, count = best
+    if read is not None:
+        count = len({(bank * width + bit) // bits for bank in range(banks) for bit in read})
+    return Use(ramb18=count) if size == 14 else Use(ramb36=count), banks
 
 
 def lut_ram(width: int, words: int, family: Family) -> Use:
@@ -101,26 +90,15 @@ def shift_register(bits: int, cycles: int) -> Use:
     return Use(lut=luts, lutram=luts)
 
 
-ROM_LUTS = ((4, 0.1), (8, 0.5), (16, 0.7), (32, 0.9), (64, 3.3), (128, 7.4), (256, 15.6), (512, 29.5), (1024, 69.0))
-"""Words of a ROM and LUTs per bit that Yosys takes for it where a counter addresses it and the contents are random.
-
-A LUT6 for each 64 words would do; next to carry chains Yosys' mapper does not find it.
-"""
-
-
-def rom_luts(words: int) -> list[tuple[int, float]]:
-    """LUTs per bit of a ROM: in proportion between the next smaller and the next larger size measured, a share each."""
-    sizes = [size for size, _ in ROM_LUTS]
-    at = min(max(words, sizes[0]), sizes[-1])
-    larger = next(size for size in sizes if size >= at)
-    smaller = max((size for size in sizes if size <= at), default=larger)
-    table = dict(ROM_LUTS)
-    if larger == smaller:
-        return [(larger, table[larger])]
-    share = (at - smaller) / (larger - smaller)
-    return [(smaller, (1 - share) * table[smaller]), (larger, share * table[larger])]
-
-
 def interpolate(x: int, points: tuple[tuple[int, float], ...]) -> float:
     """The piecewise linear function through ``points``, constant outside."""
     return float(np.interp(x, [at for at, _ in points], [value for _, value in points]))
+
+
+MULTIPLEXERS = ((1, 0.0), (2, 1.0), (4, 1.0), (5, 2.0), (6, 2.0), (8, 3.0), (9, 5.0), (16, 7.5), (32, 13.5), (64, 37.0))
+"""Inputs of a multiplexer and LUTs per bit that Yosys takes for it (without MUXF7 it is far from the least)."""
+
+
+def multiplexer(inputs: int) -> float:
+    """LUTs per bit of a multiplexer, between the sizes measured in proportion."""
+    return interpolate(inputs, MULTIPLEXERS)

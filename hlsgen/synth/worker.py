@@ -15,6 +15,7 @@ from pathlib import Path
 from hlsgen.board import Family
 from hlsgen.synth.netlist import Netlist, count_cells
 from hlsgen.synth.paths import longest_paths
+from hlsgen.synth.roms import map_roms
 
 
 def synthesise(job: dict[str, str | list[str]], result: Path) -> None:
@@ -22,9 +23,15 @@ def synthesise(job: dict[str, str | list[str]], result: Path) -> None:
     yosys = importlib.import_module("pyosys.libyosys")  # has no type stubs
     netlist = result.with_suffix(".netlist")
     design = yosys.Design()
+    synthesis = f"synth_xilinx -family {job['family']} -flatten -noiopad -noclkbuf"
     for command in (
         f"read_slang --top {job['top']} {' '.join(job['sources'])}",
-        f"synth_xilinx -family {job['family']} -flatten -noiopad -noclkbuf",
+        f"{synthesis} -run begin:map_ffram",
+    ):
+        yosys.run_pass(command, design)
+    map_roms(yosys, design)
+    for command in (
+        f"{synthesis} -run map_ffram:",
         f"select {job['top']}",
         f"write_json -selected {netlist.name}",
     ):

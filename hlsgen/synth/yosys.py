@@ -30,6 +30,7 @@ from hlsgen.files import write_text
 from hlsgen.kernels.base import Kernel
 from hlsgen.kernels.fifo import Fifo
 from hlsgen.lower.design import Design, Instance
+from hlsgen.plan import lookup
 from hlsgen.plan.primitives import Use
 from hlsgen.synth import netlist
 from hlsgen.synth.paths import Path as TimingPath
@@ -229,5 +230,6 @@ def cache_folder() -> Path:
 @functools.cache
 def _own_sources() -> str:
     """The texts of what the worker runs, on which counts and paths depend."""
-    names = ("worker.py", "netlist.py", "paths.py", "delays.py")
-    return "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
+    names = ("worker.py", "roms.py", "netlist.py", "paths.py", "delays.py")
+    sources = [*(Path(__file__).with_name(name) for name in names), Path(lookup.__file__)]
+    return "".join(source.read_text(encoding="utf-8") for source in sources)

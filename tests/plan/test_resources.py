@@ -18,7 +18,7 @@ from hlsgen.kernels.table import Table
 from hlsgen.plan.features import FEATURES, Features, fifo
 from hlsgen.plan.features.contents import Columns, image_of
 from hlsgen.plan.features.parts import chain
-from hlsgen.plan.primitives import Use, banked_block_ram, block_ram, lut_ram
+from hlsgen.plan.primitives import Use, block_ram, lut_ram
 from hlsgen.plan.resources import estimate, estimate_fifo, weigh
 from hlsgen.synth.yosys import Job, fifo_job, kernel_job, run
 from tests.plan.resource_cases import CASES
@@ -87,16 +87,17 @@ def test_columns_of_a_rom() -> None:
     # column 0 is the address' lowest bit, 1 the same, 2 constant, 3 the AND of both bits
     columns = Columns.of_words([0b0100, 0b0111, 0b0100, 0b1111], 4)
     assert columns.distinct == 2
-    assert columns.inputs == {1: 1, 2: 1}
-    assert columns.function_luts == 1  # an address bit itself takes none
+    assert columns.rom_luts == 1  # an address bit itself takes none
+    assert Columns.of_words([0b1, 0b0], 1).rom_luts == 1  # an inverter
     assert columns.lowest == 0
     assert columns.part(2, 1).distinct == 0
     assert columns.part(2, 2).lowest == 0
     assert columns.rows(1, 2).distinct == 0
     parity = Columns.of_words([word.bit_count() & 1 for word in range(256)], 1)
-    assert parity.inputs == {8: 1}
-    assert parity.function_luts == 4
-    assert parity.shared == 1  # the parity of three bits and its complement
+    assert parity.rom_luts == 2  # the parity of six bits and its complement, among which the slice chooses
+    words = np.random.default_rng(0).integers(0, 2, 1000).tolist()
+    luts = [Columns.of_words(words[:size], 1).rom_luts for size in (5, 64, 100, 128, 200, 256, 300, 512, 1000)]
+    assert luts == [1, 1, 2, 2, 4, 4, 5 + 1, 8 + 1, 16 + 1]
 
 
 def test_equal_columns_are_one_register() -> None:
@@ -118,9 +119,9 @@ def few_rows(mac: Mac, weights: list[list[int]], memory: RamStyle = RamStyle.DIS
 def test_equal_columns_of_weights_are_one_register() -> None:
     # two rows: a bit of a weight is constant, as the row's number or its complement
     one, same, opposite = [[1, -2]], [[1, -2], [1, -2]], [[1, -2], [-2, 1]]
-    assert few_rows(Mac.DSP, one).ff["rom registers"] == few_rows(Mac.DSP, opposite).ff["rom registers"] == 2
-    assert few_rows(Mac.DSP, same).ff["rom registers"] == 2
-    assert few_rows(Mac.DSP, [[1, 3]]).ff["rom registers"] == 1
+    assert few_rows(Mac.DSP, one).ff["few weight rom"] == few_rows(Mac.DSP, opposite).ff["few weight rom"] == 2
+    assert few_rows(Mac.DSP, same).ff["few weight rom"] == 2
+    assert few_rows(Mac.DSP, [[1, 3]]).ff["few weight rom"] == 1
     assert "weight rom" not in few_rows(Mac.DSP, one).ff
 
 
@@ -132,7 +133,7 @@ def test_delayed_columns_of_weights_are_one_register() -> None:
     assert few_rows(Mac.LUT, last).ff["delayed weights"] == -1
     all_digits = few_rows(Mac.LUT, [[0, -1], [127, -128]])
     assert all_digits.exact.lutram == few_rows(Mac.LUT, [[0, 0], [-128, -128]]).exact.lutram
-    assert all_digits.ff["rom registers"] == 2
+    assert all_digits.ff["few weight rom"] == 2
     assert all_digits.ff["delayed weights"] == 3 + 3
 
 
@@ -155,12 +156,15 @@ def test_registers_in_a_row_become_memory() -> None:
 
 
 def test_memories_are_counted_in_primitives() -> None:
-    assert block_ram(36, 512) == Use(ramb18=1)
-    assert block_ram(37, 512) == Use(ramb36=1)
-    assert block_ram(612, 32) == Use(ramb18=17)
-    assert block_ram(1, 40000) == Use(ramb18=3)
-    assert banked_block_ram(4, 8, 512) == Use(ramb18=1)  # bytes with write enables of their own
-    assert banked_block_ram(2, 24, 512) == Use(ramb36=1)
+    assert block_ram(36, 512) == (Use(ramb18=1), 1)
+    assert block_ram(37, 512) == (Use(ramb36=1), 1)
+    assert block_ram(612, 32) == (Use(ramb18=17), 1)
+    assert block_ram(1, 40000) == (Use(ramb18=3), 3)
+    assert block_ram(48, 2560) == (Use(ramb36=4), 5)  # five words of six bytes side by side in 32 bytes
+    assert block_ram(32, 1536, read_only=True) == (Use(ramb18=3), 3)
+    assert block_ram(32, 1536, read_only=True, read=range(8)) == (Use(ramb18=2), 3)  # bits 0 to 71 of 96
+    assert block_ram(8, 512, 4) == (Use(ramb18=1), 1)  # bytes with write enables of their own
+    assert block_ram(24, 512, 2) == (Use(ramb36=1), 1)
     assert lut_ram(7, 32, Family.ZYNQ_7000) == Use(lut=8, lutram=8)
     assert lut_ram(7, 64, Family.ZYNQ_ULTRASCALE) == Use(lut=8, lutram=8)
 

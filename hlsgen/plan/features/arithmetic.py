@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from hlsgen.kernels.base import Kernel, RamStyle
 from hlsgen.plan.features.contents import Columns
-from hlsgen.plan.features.parts import Features, chain, counter, dsps, known_rom, multiplexer, rom
-from hlsgen.plan.primitives import Use, bits_for
+from hlsgen.plan.features.parts import Features, chain, counter, dsps, known_rom, rom
+from hlsgen.plan.primitives import Use, bits_for, multiplexer
 
 FLOOR, FLOAT = 4, 8
 """ROUNDING of requant_round.sv."""
@@ -54,37 +54,53 @@ class Parameters:
 
 
 class Channels:
-    """``hlsgen_requant_channels``, added to ``features``, whose ROM melts into its ``user``.
+    """``hlsgen_requant_channels``, added to ``features``: its ROM, and the registers until its fields are used.
 
-    Of each field: ``columns``, its registers in all lanes; ``varying``, its bits that change, in all lanes;
-    ``lowest``, the lowest bit that is not always 0.
+    Of each field: ``bits``, the distinct ones that change, in all lanes; ``varying``, those that change; ``lowest``,
+    the lowest bit that is not always 0.
     """
 
-    def __init__(self, features: Features, p: Parameters, image: Columns, style: RamStyle, user: str) -> None:
-        self._features, self._registered = features, style is RamStyle.DISTRIBUTED
-        varying = [bits if varies else 0 for bits, varies in zip(p.each("BITS"), p.each("VARIES"), strict=True)]
-        lane_bits, counts, lows, changing, below = sum(varying), [], [], [], 0
-        for bits, value in zip(varying, p.each("VALUE"), strict=True):
-            chosen = image.choose([lane * lane_bits + below + bit for bit in range(bits) for lane in range(p["LANES"])])
-            counts.append(chosen.distinct)
-            changing.append(chosen.varying)
-            lows.append(chosen.lowest // p["LANES"] if bits else (value & -value).bit_length() - 1 if value else 0)
+    def __init__(self, features: Features, p: Parameters, image: Columns, style: RamStyle) -> None:
+        self._features, self._in_luts = features, style is RamStyle.DISTRIBUTED
+        self._uses: dict[bytes, set[int]] = {}
+        widths = [bits if varies else 0 for bits, varies in zip(p.each("BITS"), p.each("VARIES"), strict=True)]
+        names, lane_bits, lanes = image.names, sum(widths), p["LANES"]
+        self._names: list[list[list[bytes]]] = []
+        counts, lows, changing, below = [], [], [], 0
+        for bits, value in zip(widths, p.each("VALUE"), strict=True):
+            columns = [[lane * lane_bits + below + bit for lane in range(lanes)] for bit in range(bits)]
+            self._names.append([[name for at in row if (name := names[at])] for row in columns])
+            counts.append(len({name for row in self._names[-1] for name in row}))
+            changing.append(sum(len(row) for row in self._names[-1]))
+            low = image.choose([at for row in columns for at in row]).lowest // lanes
+            lows.append(low if bits else (value & -value).bit_length() - 1 if value else 0)
             below += bits
-        self.columns, self.lowest, self.varying = tuple(counts), tuple(lows), tuple(changing)
+        self.bits, self.varying, self.lowest = tuple(counts), tuple(changing), tuple(lows)
         if image.words < 2:
             return
         counter(features, image.words, "channel counter")
-        if self._registered:
-            known_rom(features, user, image)
+        if self._in_luts:
+            features.add("channel rom", lut=image.rom_luts)
         else:
-            rom(features, user, image.varying, image.words, style)  # Yosys drops columns that never change
+            rom(features, "channel", image.varying, image.words, style)  # Yosys drops columns that never change
 
-    def delay(self, bits: int, cycles: int, absorbed: int = 0) -> None:
-        """Add a delay of ``bits`` of the fields, of which a DSP block takes in ``absorbed`` registers."""
-        outside = max(0, cycles - absorbed) + self._registered
-        chain(self._features, "delays", bits, outside)
-        if self._registered:
-            self._features.add("rom registers", ff=-bits)
+    def use(self, field: int, cycles: int, absorbed: int = 0) -> None:
+        """A field is used ``cycles`` after it comes from the ROM; a DSP block takes in ``absorbed`` registers."""
+        for bit in range(len(self._names[field])):
+            self.use_bit(field, bit, max(0, cycles - absorbed))
+
+    def use_bit(self, field: int, bit: int, cycles: int) -> None:
+        """A bit of a field is used; constants are not."""
+        for name in self._names[field][bit] if self._names[field] else ():
+            self._uses.setdefault(name, set()).add(1 + cycles)
+
+    def delay(self) -> None:
+        """Add the registers of everything that is used: equal columns have the same, those of a block RAM one less."""
+        for times in self._uses.values():
+            before = 0 if self._in_luts else 1
+            for time in sorted(times - {before}):
+                chain(self._features, "delays", 1, time - before)
+                before = time
 
 
 def operand(features: Features, p: Parameters, x: int, in_dsp: bool) -> None:
@@ -177,10 +193,20 @@ def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp:
     return waits
 
 
-def rows(features: Features, lanes: int, x: int, factor: int, columns: int, add: int, total: int, waited: int) -> Waits:
+def rows(
+    features: Features,
+    channels: Channels,
+    field: int,
+    x: int,
+    factor: int,
+    add: int,
+    total: int,
+    lanes: int,
+    waited: int,
+) -> Waits:
     """Add ``hlsgen_requant_rows`` in every lane, without the registers of the result's bits that are complete.
 
-    ``columns``: registers of the factor. ``waited``: cycles for which it has been delayed already.
+    ``field``: the factor, of so many bits. ``waited``: cycles for which it has been delayed already.
     """
     count = (factor + 1) // 2
     stages = (count + 1) // 2
@@ -191,16 +217,11 @@ def rows(features: Features, lanes: int, x: int, factor: int, columns: int, add:
         features.add("row multiples", lut=lanes * max(0, x - 8) * 0.6)
         if row % 2 and row // 2 < stages - 1:
             features.add("sums", ff=lanes * max(0, width - 2 * (row + 1)))
-    for stage in range(1, stages):
-        features.add("row operands", ff=lanes * x)
-        # four bits of the factor wait for their stage, and the highest of the stage before
-        share = min(4, factor - 4 * stage) * min(columns, factor) / factor
-        chain(features, "row digits", lanes * share, 1 + stage + waited)
-        features.add("row digits", ff=lanes)
-        features.add("rom registers", ff=-lanes * share)
-    if waited:
-        chain(features, "row digits", lanes * min(4, factor), 1 + waited)
-        features.add("rom registers", ff=-lanes * min(4, factor))
+    for bit in range(factor):  # of a digit, and an odd one of the next digit too
+        channels.use_bit(field, bit, waited + bit // 4)
+        if bit % 2 and bit + 1 < 2 * count:
+            channels.use_bit(field, bit, waited + (bit + 1) // 4)
+    features.add("row operands", ff=lanes * x * (stages - 1))
     return [stages - min(bit // 4, stages - 1) for bit in range(total)]
 
 
@@ -208,8 +229,8 @@ def tables(features: Features, lanes: int, x: int, first: int, total: int, image
     """Add ``hlsgen_requant_tables`` in every lane, without the registers of the result's bits that are complete."""
     groups = 1 if x <= first else 1 + -(-(x - first) // 5)
     start = image.rows(0, 1 << first)
-    # of more registers than the table has columns, for Yosys moves some in between its LUTs
-    features.add(f"first table of {1 << first}", lut=lanes * start.function_luts * 1.6, ff=lanes * start.distinct)
+    for _ in range(lanes):
+        known_rom(features, "first table", start)
     waits = [groups] * total
     for group in range(1, groups):
         origin = (1 << first) + 32 * (group - 1)

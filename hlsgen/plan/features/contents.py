@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hlsgen.kernels.base import Kernel
-from hlsgen.plan.primitives import bits_for
-
-Planes = npt.NDArray[np.uint8]
-"""Bits of a ROM, one row per word, one column per bit of a word, the lowest first."""
+from hlsgen.plan import lookup
+from hlsgen.plan.lookup import Planes
 
 
 class Columns:
@@ -72,6 +70,13 @@ class Columns:
         return Columns((codes >> np.arange(words, dtype=np.uint32)[:, None] & 1).astype(np.uint8))
 
     @property
+    def names(self) -> list[bytes]:
+        """The same for equal columns, and empty for one that never changes."""
+        changing = (self._planes != self._planes[:1]).any(axis=0)
+        packed = np.ascontiguousarray(np.packbits(self._planes, axis=0).T)
+        return [column.tobytes() if change else b"" for column, change in zip(packed, changing, strict=True)]
+
+    @property
     def distinct(self) -> int:
         """Columns that change, equal ones counted once."""
         return int(self._kept.shape[1])
@@ -81,30 +86,10 @@ class Columns:
         """Columns that change."""
         return int((self._planes != self._planes[:1]).any(axis=0).sum())
 
-    @property
-    def shared(self) -> int:
-        """Functions of three address bits of which the columns are made, a function and its complement being one."""
-        kept = self._kept
-        padded = np.concatenate([kept, np.zeros((-len(kept) % 8, kept.shape[1]), np.uint8)])
-        octets = np.packbits(padded, axis=0)
-        return len(np.unique(np.minimum(octets, 255 - octets)))
-
     @cached_property
-    def inputs(self) -> dict[int, int]:
-        """Of the distinct columns, how many depend on so many bits of the address."""
-        kept, bits = self._kept, bits_for(self.words)
-        padded = np.concatenate([kept, np.repeat(kept[:1], (1 << bits) - len(kept), axis=0)])
-        address = np.arange(1 << bits)
-        depends = [(padded != padded[address ^ (1 << bit)]).any(axis=0) for bit in range(bits)]
-        numbers, counts = np.unique(np.sum(depends, axis=0), return_counts=True)
-        return dict(zip(map(int, numbers), map(int, counts), strict=True)) if kept.shape[1] else {}
-
-    @property
-    def function_luts(self) -> float:
-        """LUTs of the columns as functions of the address, each by the number of address bits on which it depends."""
-        filled = self.words / (1 << bits_for(self.words))
-        each = {bits: 1.0 if bits <= 6 else max(1.0, filled * 2.0 ** (bits - 6)) for bits in self.inputs}
-        return sum((count * each[bits] for bits, count in self.inputs.items() if bits > 1), 0.0)
+    def rom_luts(self) -> float:
+        """LUTs and inverters of the distinct columns, in which equal ones are made once."""
+        return lookup.luts(self._kept)
 
 
 _IMAGES: WeakKeyDictionary[Kernel, dict[str, Columns]] = WeakKeyDictionary()

@@ -20,8 +20,8 @@ from hlsgen.plan.features.arithmetic import (
     tables,
 )
 from hlsgen.plan.features.contents import Columns, image_of
-from hlsgen.plan.features.parts import Features, chain, counter, known_rom, multiplexer, rom
-from hlsgen.plan.primitives import bits_for, lut_ram
+from hlsgen.plan.features.parts import Features, chain, counter, known_rom, rom
+from hlsgen.plan.primitives import bits_for, lut_ram, multiplexer
 
 METHODS = ("dsp", "rows", "tables")
 """How a product with constants is made; METHOD of the SystemVerilog."""
@@ -56,12 +56,13 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
     method = "shift" if isinstance(unit, ShiftUnit) else METHODS[p["METHOD"]]
     is_float = isinstance(unit, Float24Unit)
     style = RamStyle(kernel.rtl_parameters().get("CHANNELS_STYLE", RamStyle.DISTRIBUTED.value))
-    channels = Channels(features, p, image_of(kernel, "channels"), style, "rows" if method == "rows" else "channel")
-    left, factor, add, lo, hi = channels.columns
+    channels = Channels(features, p, image_of(kernel, "channels"), style)
+    left, factor, add, lo, hi = channels.bits
     operand_cycles = 2 * (p["EXTRA"] > 0) + (p["LEFT_MOST"] > 0) + (p["CLIP"] > 0)
     sum_cycles = kernel.latency - 5
     in_dsp = method == "dsp" and family is Family.ZYNQ_7000  # Yosys packs no registers into a DSP48E2
-    channels.delay(lo + hi, sum_cycles + 2)
+    for end in (3, 4):
+        channels.use(end, sum_cycles + 2)
     if not (in_dsp and operand_cycles == 0):
         features.add("input register", ff=lanes * p["INPUT_BITS"])
         if passes == 2:
@@ -72,14 +73,15 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
         features.add("negation", lut=lanes * total if factor else 0)
         features.add("shifted", ff=lanes * total)
         features.add("sum", lut=channels.varying[2] + lanes * (total - p.each("BITS")[2]))
-        features.add("addend", ff=add)
-        features.add("signs", ff=factor)
+        for field, cycles in enumerate((0, 1, 1)):
+            channels.use(field, cycles)
+        channels.delay()
         rounding(features, p, is_float=False, varying=(lo, hi), waits=[1] * total)
         return
     if method == "dsp":
-        channels.delay(factor, operand_cycles, absorbed=2 if in_dsp else 0)
-    channels.delay(add, operand_cycles)
-    channels.delay(left, 2 if p["EXTRA"] else 0)
+        channels.use(1, operand_cycles, absorbed=2 if in_dsp else 0)
+    channels.use(2, operand_cycles)
+    channels.use(0, 2 if p["EXTRA"] else 0)
     operand(features, p, p["X_BITS"], in_dsp)
     bits, total, factor_bits = p["OPERAND_BITS"], p["SUM_BITS"], p.each("BITS")[1]
     add_bits = p["SHIFT"] + 1 if is_float else p.each("BITS")[2]
@@ -90,9 +92,10 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
         shape = Product(bits, factor_bits, total, p["PARTS"], add // lanes, low, constant, shared, add_bits)
         waits = product(features, shape, lanes, p.needed, in_dsp)
     elif method == "rows":
-        waits = rows(features, lanes, bits, factor_bits, factor // lanes, add_bits, total, operand_cycles)
+        waits = rows(features, channels, 1, bits, factor_bits, add_bits, total, lanes, operand_cycles)
     else:
         waits = tables(features, lanes, bits, 6, total, image_of(kernel, "tables"))
+    channels.delay()
     rounding(features, p, is_float, (lo, hi), waits)
 
 
@@ -104,8 +107,8 @@ def _search(features: Features, p: Parameters, kernel: Requant) -> None:
     """Add ``hlsgen_requant_threshold``."""
     lanes, x, levels, level_tiles = p["LANES"], p["X_BITS"], p["LEVELS"], p["LEVEL_TILES"]
     tiles = max(level_tiles, p["VALUE_TILES"])
-    channels = Channels(features, p, image_of(kernel, "channels"), RamStyle.DISTRIBUTED, "channel")
-    _, falling, base, _, _ = channels.columns
+    channels = Channels(features, p, image_of(kernel, "channels"), RamStyle.DISTRIBUTED)
+    _, falling, base, _, _ = channels.bits
     counter(features, tiles, "tile counter")
     features.add("tiles", ff=bits_for(tiles) * (levels - 1))
     features.add("input register", ff=lanes * x)
@@ -118,13 +121,15 @@ def _search(features: Features, p: Parameters, kernel: Requant) -> None:
             if level:
                 _lookup(features, "threshold", image, lanes, x, style)
             elif style is RamStyle.DISTRIBUTED:
-                known_rom(features, "threshold", image, urgent=True)
+                known_rom(features, "threshold", image)
             else:
                 rom(features, "threshold", image.varying, level_tiles, style)
         features.add("comparisons", lut=lanes * x * 0.73)
     direct = not base and not falling and not p.each("VALUE")[1] and not p.each("VALUE")[2]
     if p["COUNTS"]:
-        channels.delay(falling + base, levels)
+        for field in (1, 2):
+            channels.use(field, levels)
+        channels.delay()
     if p["COUNTS"] and not direct:
         features.add("result", lut=lanes * p["RESULT_BITS"], ff=lanes * p["OUTPUT_BITS"])
     for bit in range(levels):
@@ -142,12 +147,13 @@ def _lookup(features: Features, name: str, image: Columns, lanes: int, bits: int
     count = lanes // columns
     for column in range(columns):
         here = image.part(column * bits, bits)
-        if style is RamStyle.BLOCK:
+        if style is RamStyle.BLOCK:  # whole, although other lanes' columns are not read
+            below = image.part(0, column * bits).varying
             for _ in range(count):
-                rom(features, name, here.varying, here.words, style)
+                rom(features, name, image.varying, image.words, style, range(below, below + here.varying))
             continue
-        features.add(f"{'deep ' if here.words > 64 else ''}{name} lookup", lut=count * here.function_luts)
-        features.add("looked up", ff=count * here.distinct)
+        for _ in range(count):
+            known_rom(features, name, here)
 
 
 def table(kernel: Table, family: Family) -> Features:
@@ -166,9 +172,8 @@ def add(kernel: Add, family: Family) -> Features:
     linear = isinstance(kernel.unit, LinearJoinUnit)
     method, lanes, latency = METHODS[p["METHOD"]], kernel.lanes, kernel.latency - 2
     in_dsp = method == "dsp" and family is Family.ZYNQ_7000
-    user = "rows" if method == "rows" else "channel"
-    channels = Channels(features, p, image_of(kernel, "channels"), RamStyle.DISTRIBUTED, user)
-    mul_a, mul_b, addend = channels.columns
+    channels = Channels(features, p, image_of(kernel, "channels"), RamStyle.DISTRIBUTED)
+    addend = channels.bits[2]
     bits, varies, values, total = p.each("BITS"), p.each("VARIES"), p.each("VALUE"), p["SUM_BITS"]
     if method == "tables":
         first = p["FIRST"]
@@ -176,7 +181,8 @@ def add(kernel: Add, family: Family) -> Features:
         features.add("input register", ff=lanes * (p["A_BITS"] + p["B_BITS"]))
     elif not linear:
         terms = image_of(kernel, "b_term")
-        features.add("term lookup", lut=lanes * terms.function_luts * 1.8, ff=lanes * terms.distinct)
+        for _ in range(lanes):
+            known_rom(features, "term", terms)
         shape = Product(p["A_X_BITS"], bits[0], total, p["A_PARTS"], p["TERM_BITS"], terms.lowest, values[0])
         waits = product(features, shape, lanes, p.needed, in_dsp)
         if not in_dsp:
@@ -193,15 +199,18 @@ def add(kernel: Add, family: Family) -> Features:
         waits = product(features, shape_b, lanes, p.needed, in_dsp)
         cycles, absorbed = p["A_PARTS"] + 1, 2 if in_dsp else 0
         chain(features, "delays", lanes * p["B_BITS"], 1 + max(0, cycles - absorbed))
-        channels.delay(mul_b, cycles, absorbed)
+        for field, waited in ((0, 0), (1, max(0, cycles - absorbed)), (2, 0)):
+            channels.use(field, waited)
         if not in_dsp:
             features.add("input register", ff=lanes * p["A_BITS"])
     else:
         cycles = (bits[0] + 3) // 4
-        store(features, lanes, rows(features, lanes, p["A_X_BITS"], bits[0], mul_a // lanes, bits[2], total, 0))
-        waits = rows(features, lanes, p["B_X_BITS"], bits[1], mul_b // lanes, total, total, cycles)
+        channels.use(2, 0)
+        store(features, lanes, rows(features, channels, 0, p["A_X_BITS"], bits[0], bits[2], total, lanes, 0))
+        waits = rows(features, channels, 1, p["B_X_BITS"], bits[1], total, total, lanes, cycles)
         chain(features, "delays", lanes * p["B_BITS"], 1 + cycles)
         features.add("input register", ff=lanes * p["A_BITS"])
+    channels.delay()
     rounding(features, p, not linear, (0, 0), waits)
     features.add("valid", ff=latency + 1)
     _output(features, kernel, kernel.latency + 1, family)

@@ -9,14 +9,13 @@ from functools import cache
 from hlsgen.board import Family
 from hlsgen.kernels.base import RamStyle
 from hlsgen.plan.features.contents import Columns
+from hlsgen.plan.lookup import LUT_WORDS, SLICE_WORDS
 from hlsgen.plan.primitives import (
     Use,
     bits_for,
-    block_banks,
     block_ram,
-    interpolate,
     lut_ram,
-    rom_luts,
+    multiplexer,
     shift_register,
 )
 
@@ -78,65 +77,32 @@ def chain(features: Features, name: str, bits: float, registers: int) -> None:
         features.take(Use(lut=luts, lutram=luts))
 
 
-MULTIPLEXERS = ((1, 0.0), (2, 1.0), (4, 1.0), (5, 2.0), (6, 2.0), (8, 3.0), (9, 5.0), (16, 7.5), (32, 13.5), (64, 37.0))
-"""Inputs of a multiplexer and LUTs per bit that Yosys takes for it (without MUXF7 it is far from the least)."""
-
-
-def multiplexer(inputs: int) -> float:
-    """LUTs per bit of a multiplexer, between the sizes measured in proportion."""
-    return interpolate(inputs, MULTIPLEXERS)
-
-
 def bank_luts(words: int) -> int:
     """LUTs per bit that choose among the 64-word banks of a distributed RAM."""
     return -(-(-(-words // 64) - 1) // 3)
 
 
-def rom(features: Features, name: str, width: int, words: int, style: RamStyle) -> None:
-    """Add a ROM with a registered output. A single word is a constant, which takes nothing here."""
+def rom(features: Features, name: str, width: int, words: int, style: RamStyle, read: range | None = None) -> None:
+    """Add a ROM with a registered output, of which the bits ``read`` of a word are used, or all.
+
+    A single word is a constant, which takes nothing here.
+    """
     if words == 1:
         return
     if style is RamStyle.BLOCK:
-        features.take(block_ram(width, words))
-        banks = block_banks(width, words)
+        use, banks = block_ram(width, words, read_only=True, read=read)
+        features.take(use)
         if banks > 1:
-            features.add(f"{name} banks", lut=width * -(-(banks - 1) // 3), ff=bits_for(banks))
+            used = width if read is None else len(read)
+            features.add(f"{name} banks", lut=used * -(-(banks - 1) // 3), ff=bits_for(banks))
     else:
-        for size, share in rom_luts(words):
-            features.add(f"{name} rom of {size}", lut=width * share)
-        features.add(f"{name} rom", ff=width)
+        each = -(-words // LUT_WORDS) + multiplexer(-(-words // SLICE_WORDS))
+        features.add(f"{name} rom", lut=width * each, ff=width)
 
 
-MANY = 30
-"""Columns beyond which a deep ROM's share so much that the next ones cost less."""
-
-COLUMN_LUTS = (0.0, 0.0, 0.1, 0.6, 1.0, 1.3, 2.4)
-"""LUTs per distinct column of a ROM of 2**n words that a counter addresses: resets and sharing do the rest of a few."""
-
-
-def known_rom(features: Features, name: str, columns: Columns, urgent: bool = False) -> None:
-    """Add a ROM of LUTs whose contents are known and which a counter addresses.
-
-    A LUT6 for each 64 words would do. Where the ROM is not ``urgent``, because longer paths set the clock, Yosys'
-    mapper rather makes the columns of functions of a few address bits that they share, the more the deeper the ROM.
-    """
-    size = bits_for(columns.words)
-    filled = columns.words / (1 << size) * 2 - 1  # of the upper half of the addresses
-    for bits, exact in columns.inputs.items():
-        count = float(exact)
-        each = COLUMN_LUTS[min(bits, 6)] * (1 << max(0, bits - 6))
-        if urgent:
-            each = min(each, float(1 << max(0, bits - 6)))
-        elif 4 < bits == size:
-            half = COLUMN_LUTS[min(bits - 1, 6)] * (1 << max(0, bits - 7))
-            each = half + (each - half) * filled
-        if bits > 5 and not urgent:
-            count = min(count, MANY) + 0.6 * max(0, count - MANY)
-        features.add(f"{name} rom of {1 << bits}", lut=count * each)
-    if size > 4 and not urgent:
-        share = 0.3 * filled if size == 5 else 0.3 + 0.3 * filled if size == 6 else 0.6
-        features.add(f"rom functions of {1 << size}", lut=columns.shared * share)
-    features.add("rom registers", ff=columns.distinct)
+def known_rom(features: Features, name: str, columns: Columns) -> None:
+    """Add a ROM of LUTs whose contents are known."""
+    features.add(f"{name} rom", lut=columns.rom_luts, ff=columns.distinct)
 
 
 def adder_tree(features: Features, count: int, largest: Sequence[int], out_bits: int, inverted: bool = False) -> None:

@@ -23,6 +23,7 @@ def pool(kernel: MaxPool | SumPool, family: Family) -> Features:
         levels = tree_levels(taps)
     else:
         features.add("comparisons", lut=lanes * (taps - 1) * term)
+        features.add("comparators", lut=lanes * (taps - 1))
         terms, run = taps, 0
         while terms > 1:
             features.add("largest", ff=lanes * (terms // 2) * term)
@@ -40,13 +41,14 @@ def pool(kernel: MaxPool | SumPool, family: Family) -> Features:
     counter(features, groups, "group counter")
     features.add("stages", lut=1, ff=3 * stages)
     features.add("tile stages", ff=stages * bits_for(tiles) if groups > 1 else 0)
-    features.add("accumulators", lut=lanes * acc)
+    if groups > 1 or is_sum:
+        features.add("accumulators", lut=lanes * acc)
     if groups > 1 and tiles == 1:
         features.add("former", ff=lanes * acc)
     elif groups > 1:
         style = kernel.rtl_parameters().get("RAM_STYLE")
         if style == RamStyle.BLOCK.value:
-            features.take(block_ram(lanes * acc, tiles))
+            features.take(block_ram(lanes * acc, tiles)[0])
         else:
             features.take(lut_ram(lanes * acc, tiles, family))
             features.add("deep accumulators", lut=lanes * acc * bank_luts(tiles))

@@ -8,8 +8,8 @@ from hlsgen.kernels.concat import Concat
 from hlsgen.kernels.fifo import Fifo
 from hlsgen.kernels.fork import Fork
 from hlsgen.kernels.width import Width
-from hlsgen.plan.features.parts import Features, counter, multiplexer
-from hlsgen.plan.primitives import bits_for, block_banks, block_ram, lut_ram
+from hlsgen.plan.features.parts import Features, counter
+from hlsgen.plan.primitives import bits_for, block_ram, lut_ram, multiplexer
 
 
 def fifo(fifo: Fifo, family: Family) -> Features:
@@ -18,12 +18,12 @@ def fifo(fifo: Fifo, family: Family) -> Features:
         return Features("fifo.wires", lut={}, ff={})
     address, count = bits_for(fifo.depth), bits_for(fifo.depth + 1)
     if fifo.style is RamStyle.BLOCK:
-        features = Features("fifo.block", block_ram(fifo.width, fifo.block_words))
         words = fifo.block_words
+        use, banks = block_ram(fifo.width, words)
+        features = Features("fifo.block", use)
         features.add("address", lut=2 * address, ff=2 * address)
         features.add("count", lut=count, ff=count)
         features.add("wraps", lut=2 * address if words & (words - 1) else 0)
-        banks = block_banks(fifo.width, words)
         if banks > 1:
             features.add("bank multiplexer", lut=fifo.width * -(-(banks - 1) // 3))
             features.add("banks", lut=banks, ff=bits_for(banks))

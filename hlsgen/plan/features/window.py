@@ -5,8 +5,8 @@ from __future__ import annotations
 from hlsgen.board import Family
 from hlsgen.kernels.base import RamStyle
 from hlsgen.kernels.window import Window
-from hlsgen.plan.features.parts import Features, bank_luts, counter, multiplexer, queue
-from hlsgen.plan.primitives import banked_block_ram, bits_for, lut_ram, shift_register
+from hlsgen.plan.features.parts import Features, bank_luts, counter, queue
+from hlsgen.plan.primitives import bits_for, block_ram, lut_ram, multiplexer, shift_register
 
 
 def _axis(features: Features, name: str, size: int, stride: int, span: int) -> None:
@@ -35,14 +35,19 @@ def window(kernel: Window, family: Family) -> Features:
     ram_width, words = kernel.ram_shape
     by_columns = kernel.tap_groups[1] == 1
     features = Features("window")
-    features.add("all taps" if slots > 1 else "rows of taps" if by_columns else "single taps", lut=20, ff=5)
+    kind = "all taps" if slots > 1 else "rows of taps" if by_columns else "single taps"
+    features.add(kind, lut=20, ff=5)
     if stride_columns > 1:
-        features.add("strides of columns", lut=5, ff=1)
+        features.add(f"strides of columns, {kind}", lut=5)
+        features.add("strides of columns", ff=1)
     phases = kernel.rtl_parameters()["PHASES"]
     assert isinstance(phases, int)
     banks = slots * phases
     if kernel.memory is RamStyle.BLOCK:
-        features.take(banked_block_ram(banks, ram_width // banks, words))
+        use, stacked = block_ram(ram_width // banks, words, banks)
+        features.take(use)
+        if stacked > 1:
+            features.add("stacked blocks", lut=ram_width * -(-(stacked - 1) // 3) + stacked, ff=bits_for(stacked))
     else:
         for _ in range(banks):
             features.take(lut_ram(bits, words, family))
@@ -52,7 +57,8 @@ def window(kernel: Window, family: Family) -> Features:
     features.add("padded word", ff=phases * tap_rows * bits)
     features.add("taps", ff=kernel.taps * bits)
     if slots > 1:
-        features.add("slot multiplexers", lut=tap_rows * bits * multiplexer(slots))
+        name = "slot multiplexers" if slots <= 4 else "slot multiplexers of two LUTs"
+        features.add(name, lut=tap_rows * bits * multiplexer(slots))
         features.add("slots", lut=slots, ff=slots)
     # control: reading
     row_beats, address = width * kernel.pixel_beats, max(1, bits_for(words))
@@ -70,7 +76,8 @@ def window(kernel: Window, family: Family) -> Features:
             counter(features, count, "inner counters")
             features.add("inner loops", lut=1, ff=1)
             features.add("strides", lut=address if kernel.tap_groups != (1, 1) else 0)
-    features.add("edges", lut=kernel_rows + kernel_columns, ff=2 * (tap_rows + 2 * tap_columns))
+    features.add(f"edges of {kind}", lut=kernel_rows + kernel_columns)
+    features.add("edges", ff=2 * (tap_rows + 2 * tap_columns))
     if kernel.last_windows:  # a place for each that may be without its word, and the clock enables up to it
         features.add("last windows", lut=kernel.last_windows, ff=2 * kernel.last_windows)
     slot_bits = max(1, bits_for(kernel.rows_held))

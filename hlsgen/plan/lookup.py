@@ -1,0 +1,61 @@
+"""ROMs as functions of their address, in LUT6s and the multiplexers that choose among those of a slice.
+
+A column that depends on six bits of the address or less is one LUT; another one is a LUT for each 64 words. Of this
+both the estimate of a ROM and its synthesis by Yosys are made.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.plan.primitives import multiplexer
+
+Planes = npt.NDArray[np.uint8]
+"""Bits of a ROM, one row per word, one column per bit of a word, the lowest first."""
+
+Dependence = npt.NDArray[np.bool_]
+"""Which bits of the address (rows, the lowest first) the columns depend on."""
+
+LUT_INPUTS = 6
+LUT_WORDS = 1 << LUT_INPUTS
+
+WIDE = 8
+"""Bits of an address up to which a slice's multiplexers, MUXF7 and MUXF8, choose among its LUT6s."""
+SLICE_WORDS = 1 << WIDE
+
+
+def padded(planes: Planes) -> Planes:
+    """The words of all addresses, as many as the next power of two.
+
+    Those that the ROM lacks, which nobody reads, are as if the address' top bit were 0.
+    """
+    words = len(planes)
+    size = 1 << (words - 1).bit_length()
+    return np.concatenate([planes, planes[words - size // 2 : size // 2]]) if size > words else planes
+
+
+def dependence(planes: Planes) -> Dependence:
+    """The bits of the address on which columns of ``padded`` planes depend."""
+    address = np.arange(len(planes))
+    bits = (len(planes) - 1).bit_length()
+    changes = [(planes != planes[address ^ (1 << bit)]).any(axis=0) for bit in range(bits)]
+    return np.array(changes, bool).reshape(bits, planes.shape[1])
+
+
+def luts(planes: Planes) -> float:
+    """LUTs and inverters of distinct columns, with the multiplexers that choose among more than a slice's LUTs."""
+    table = padded(planes)
+    wide = dependence(table).sum(axis=0) > LUT_INPUTS
+    count = float(_functions(table[:, ~wide]))
+    if wide.any():
+        columns = int(wide.sum())
+        blocks = table[:, wide].reshape(-1, LUT_WORDS, columns).transpose(1, 0, 2).reshape(LUT_WORDS, -1)
+        count += _functions(np.unique(blocks, axis=1)) + columns * multiplexer(-(-len(planes) // SLICE_WORDS))
+    return count
+
+
+def _functions(table: Planes) -> int:
+    """LUTs and inverters of columns of ``padded`` planes that take one at most; a bit of the address itself is free."""
+    used = dependence(table).sum(axis=0)
+    return int((used > 1).sum() + ((used == 1) & (table[:1] == 1).all(axis=0)).sum())
