@@ -40,7 +40,7 @@ UNKNOWN, GUESSED = ({"lut": trust, "ff": trust} for trust in (0.1, 0.5))
 """How far a coefficient of 1 is trusted, and one of another family's."""
 
 COUNTED = {
-    "elementwise": {"lut": 0.5, "ff": 1.0},
+    "elementwise": {"lut": 0.5, "ff": 20.0},
     **{name: {"lut": 0.5, "ff": 0.2} for name in ("pack.one", "unpack.parts", "unpack.words")},
 }
 """Variants whose features are counted as Yosys makes them, so that the coefficients are known to be about 1."""

@@ -43,9 +43,10 @@ def block_ram(
 ) -> tuple[Use, int]:
     """Block RAMs of a memory with at most one write and one read port, as Yosys' memory_libmap chooses them.
 
-    Its words are ``parts`` of ``width`` bits with a write enable each. With them, the banks of words among whose outputs
-    LUTs choose: all banks stand side by side in the words of the block RAMs, for an enable governs bytes of 9 bits (or a
-    whole block RAM narrower than that). Those without any of the bits ``read`` (all by default) are left out.
+    Its words are ``parts`` of ``width`` bits with a write enable each. With them, the banks of words among whose
+    outputs LUTs choose: all banks stand side by side in the words of the block RAMs, for an enable governs bytes of 9
+    bits (or a whole block RAM narrower than that). Block RAMs without any of the bits ``read`` (default: all) are left
+    out.
     """
     best = (1 << 60, 14, 1, 0, 0)
     # a RAMB18 costs 129, a RAMB36 257
@@ -96,7 +97,7 @@ def interpolate(x: int, points: tuple[tuple[int, float], ...]) -> float:
 
 
 MULTIPLEXERS = ((1, 0.0), (2, 1.0), (4, 1.0), (5, 2.0), (6, 2.0), (8, 3.0), (9, 5.0), (16, 7.5), (32, 13.5), (64, 37.0))
-"""Inputs of a multiplexer and LUTs per bit that Yosys takes for it (without MUXF7 it is far from the least)."""
+"""Inputs of a multiplexer and LUTs per bit that Yosys takes for it (far from the least, without wide multiplexers)."""
 
 
 def multiplexer(inputs: int) -> float:

@@ -367,7 +367,7 @@ def test_a_core_of_unknown_inside_that_is_stuck(small: Built, tmp_path: Path) ->
     assert ports is not None
     ends = "".join(f"  assign {name} = '0;\n" for name in ("m_axis_data", "m_axis_last", "m_axis_valid", "error"))
     core.write_text(f"{ports[0]}{ends}  assign s_axis_ready = 1'b1;\nendmodule\n")
-    with pytest.raises(VerificationError, match=r"is stuck: .*, and 0.00 of 3 images have come out\. Full FIFOs: none\."):
+    with pytest.raises(VerificationError, match=r"is stuck: .*, and 0.00 of 3 images have come out.*Full FIFOs: none"):
         replace(small, folder=folder).run(small.words())
 
 

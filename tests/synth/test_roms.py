@@ -52,8 +52,8 @@ def prove(folder: Path, source: str, words: list[int], width: int, command: str)
 
 @pytest.mark.parametrize("words", [2, 5, 8, 37, 64, 70, 100, 150, 256, 300])
 def test_a_rom_is_the_same_function(words: int, tmp_path: Path) -> None:
-    values = np.random.default_rng(words).integers(0, 1 << 12, words)
-    values = [int(value) & ~0b111 | (index & 3) << 1 | (~index & 1) for index, value in enumerate(values)]
+    random = np.random.default_rng(words).integers(0, 1 << 12, words).tolist()
+    values = [value & ~0b111 | (index & 3) << 1 | (~index & 1) for index, value in enumerate(random)]
     address = max(1, (words - 1).bit_length())
     source = f"""
     module top (input logic [{address - 1}:0] address, output logic [11:0] data);
@@ -82,7 +82,7 @@ def test_registered_ports_with_constant_bits_of_the_address(tmp_path: Path) -> N
       assign held = words[row];
     endmodule
     """
-    values = [int(value) for value in np.random.default_rng(1).integers(0, 256, 48)]
+    values = np.random.default_rng(1).integers(0, 256, 48).tolist()
     found = prove(tmp_path, source, values, 8, "sat -verify -prove trigger 0 -seq 4 -prove-skip 1 -set-at 1 in_rst 1")
     assert found["LUT5"] >= 8
     assert found["LUT4"] >= 8

@@ -43,6 +43,13 @@ class Parameters:
         return FLOAT if self["UNIT"] == 3 else self["ROUNDING"]
 
     @property
+    def ends(self) -> tuple[int, int] | None:
+        """The clamp's, if they are the same for all channels."""
+        if "LO" in self._values:
+            return self["LO"], self["HI"]
+        return None if any(self.each("VARIES")[3:]) else (self.each("VALUE")[3], self.each("VALUE")[4])
+
+    @property
     def point(self) -> int:
         """Bits of the sum below the integer."""
         return self["DROP"] + self["SHIFT"]
@@ -66,9 +73,12 @@ class Channels:
         widths = [bits if varies else 0 for bits, varies in zip(p.each("BITS"), p.each("VARIES"), strict=True)]
         names, lane_bits, lanes = image.names, sum(widths), p["LANES"]
         self._names: list[list[list[bytes]]] = []
+        self._constants: list[list[list[int | None]]] = []
         counts, lows, changing, below = [], [], [], 0
         for bits, value in zip(widths, p.each("VALUE"), strict=True):
             columns = [[lane * lane_bits + below + bit for lane in range(lanes)] for bit in range(bits)]
+            values = [[None if names[at] else image.first(at) for at in row] for row in columns]
+            self._constants.append(values or [[value >> bit & 1] * lanes for bit in range(64)])
             self._names.append([[name for at in row if (name := names[at])] for row in columns])
             counts.append(len({name for row in self._names[-1] for name in row}))
             changing.append(sum(len(row) for row in self._names[-1]))
@@ -93,6 +103,19 @@ class Channels:
         """A bit of a field is used; constants are not."""
         for name in self._names[field][bit] if self._names[field] else ():
             self._uses.setdefault(name, set()).add(1 + cycles)
+
+    def digits(self, field: int, bits: int, lane: int) -> list[int | None]:
+        """Digits of a field in Booth's radix-4 recoding, the lowest first; None for one that is not constant."""
+        values: list[int | None] = [0, *(row[lane] for row in self._constants[field][:bits])]
+        values += [values[-1]] * (bits % 2)
+        digits: list[int | None] = []
+        for at in range(0, len(values) - 1, 2):
+            below, low, high = values[at : at + 3]
+            if below is None or low is None or high is None:
+                digits.append(None)
+            else:
+                digits.append(below + low - 2 * high)
+        return digits
 
     def delay(self) -> None:
         """Add the registers of everything that is used: equal columns have the same, those of a block RAM one less."""
@@ -193,6 +216,10 @@ def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp:
     return waits
 
 
+SMALL = 8
+"""Bits of an operand up to which Yosys chooses its multiple within the adder."""
+
+
 def rows(
     features: Features,
     channels: Channels,
@@ -211,10 +238,13 @@ def rows(
     count = (factor + 1) // 2
     stages = (count + 1) // 2
     width = add
+    digits = [channels.digits(field, factor, lane) for lane in range(lanes)]
     for row in range(count):
         width = min(total, max(width, x + 1 + 2 * row) + 1)
-        features.add("row bits", lut=lanes * max(0, width - 2 * row))
-        features.add("row multiples", lut=lanes * max(0, x - 8) * 0.6)
+        here = [lane[row] for lane in digits if lane[row] != 0]
+        chosen = here.count(None) * min(x + 1, width - 2 * row) if x > SMALL else 0
+        features.add("row multiples", lut=chosen)
+        features.add("row sums", lut=len(here) * (width - 2 * row) - chosen)
         if row % 2 and row // 2 < stages - 1:
             features.add("sums", ff=lanes * max(0, width - 2 * (row + 1)))
     for bit in range(factor):  # of a digit, and an odd one of the next digit too
@@ -234,12 +264,16 @@ def tables(features: Features, lanes: int, x: int, first: int, total: int, image
     waits = [groups] * total
     for group in range(1, groups):
         origin = (1 << first) + 32 * (group - 1)
-        lowest = image.rows(origin, origin + 32).lowest  # bits below are complete
+        table = image.rows(origin, origin + 32)
+        lowest = table.lowest  # bits below are complete
         features.add("tables", lut=lanes * (total - lowest))
-        features.add("sums", ff=lanes * (total - lowest))
+        if group > 1:  # the first table has registers of its own
+            features.add("sums", ff=lanes * (total - lowest))
         waits[lowest:] = [groups - group] * (total - lowest)
         here = lanes * min(5, x - first - 5 * (group - 1))
-        chain(features, "delays", here, 1 + group)
+        for _ in range(lanes):
+            known_rom(features, "table", table)
+        chain(features, "delays", here, group)  # the index' last register moves behind the table
         features.add("input register", ff=-here)
     return waits
 
@@ -255,16 +289,19 @@ def rounding(features: Features, p: Parameters, is_float: bool, varying: tuple[i
     rounds = is_float or (shift > 0 and p.rounding not in (FLOOR, 7))
     top = min(near - 1, 22)  # of the float32's window
     straight = not rounds and not zero  # k itself is the rounded number
+    whole = straight and k == near and p.ends == (-1 << k - 1, (1 << k - 1) - 1)  # and every one is a result
     for bit, registers in enumerate(waits[: p["SUM_BITS"]]):
         if bit < p.needed:
             continue
         more = 0
         if point <= bit < point + near:
-            more = 2 if straight and bit < point + near - 1 else 1
+            more = 3 if whole else 2 if straight and bit < point + near - 1 else 1
         elif (is_float and shift - 25 <= bit <= shift - 25 + top) or (rounds and not is_float and bit == point - 1):
             more = 1
         chain(features, "sums", lanes, registers + more)
     rounded = max(near, bits_for(abs(zero) + 1) + 1) + 1
+    if whole:
+        return
     features.add("rounded", ff=lanes * (1 if straight else rounded))
     if k > near:
         features.add("far", lut=lanes * -(-(k - near) // 5), ff=lanes * 4)

@@ -76,6 +76,10 @@ class Columns:
         packed = np.ascontiguousarray(np.packbits(self._planes, axis=0).T)
         return [column.tobytes() if change else b"" for column, change in zip(packed, changing, strict=True)]
 
+    def first(self, column: int) -> int:
+        """The bit of a column in the first word."""
+        return int(self._planes[0, column])
+
     @property
     def distinct(self) -> int:
         """Columns that change, equal ones counted once."""
