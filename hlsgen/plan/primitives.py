@@ -96,7 +96,10 @@ def interpolate(x: int, points: tuple[tuple[int, float], ...]) -> float:
     return float(np.interp(x, [at for at, _ in points], [value for _, value in points]))
 
 
-MULTIPLEXERS = ((1, 0.0), (2, 1.0), (4, 1.0), (5, 2.0), (6, 2.0), (8, 3.0), (9, 5.0), (16, 7.5), (32, 13.5), (64, 37.0))
+MULTIPLEXERS = (
+    *((1, 0.0), (2, 1.0), (4, 1.0), (5, 2.0), (6, 2.0), (8, 3.0), (9, 5.0), (10, 5.2), (11, 6.0), (12, 5.4)),
+    *((13, 5.5), (14, 6.2), (16, 7.2), (24, 10.0), (32, 13.5), (64, 37.0)),
+)
 """Inputs of a multiplexer and LUTs per bit that Yosys takes for it (far from the least, without wide multiplexers)."""
 
 

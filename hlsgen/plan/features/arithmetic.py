@@ -172,9 +172,10 @@ def store(features: Features, lanes: int, waits: Waits) -> None:
         chain(features, "sums", lanes, registers)
 
 
-def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp: bool) -> Waits:
+def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp: bool) -> tuple[Waits, bool]:
     """Add ``hlsgen_requant_product`` in every lane, without the registers of the result's bits that are complete.
 
+    And without those of what is added, which waits for a cycle if the second result says so.
     ``needed``: the lowest bit of the result that counts. ``in_dsp``: whether DSP blocks have registers and adder.
     """
     total, parts = shape.total, shape.parts
@@ -184,12 +185,11 @@ def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp:
     if shape.shared:
         features.add("shared product", lut=lanes * (max(shape.add_bits if shape.add else 0, total - PART) + 1))
         features.add("shared low parts", ff=1 + lanes * max(0, PART - 1 - needed))
-        features.add("addends", ff=lanes * shape.add)
         if not in_dsp:
             features.add("products", ff=lanes * (shape.x + PART + 1))
             features.add("sums", ff=lanes * total)
-        return [0] * total
-    waits = [0] * total
+        return [0] * total, True
+    waits, waiting = [0] * total, False
     add, low = shape.add, shape.low
     for part in range(parts):
         last = part == parts - 1
@@ -201,9 +201,9 @@ def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp:
         width = min(here, max(multiplied, add) + 1)
         bottom = max(zeros, low)  # nothing is added below
         if not packed:
+            waiting |= part == 0
             if part or add:  # a constant is added by the carry chain alone
                 features.add("product sums", lut=lanes * (width - bottom))
-            features.add("addends", ff=lanes * max(0, add - max(0, zeros - low)) if part == 0 else 0)
             features.add("sums", ff=0 if last else lanes * (width - PART))
         if not in_dsp:
             features.add("products", ff=lanes * max(0, multiplied - bottom))
@@ -213,7 +213,7 @@ def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp:
             if bit < bottom and (not in_dsp or (add > low and bit < zeros)):
                 waits[PART * part + bit] += 1  # the register before the adder
         add, low = width - PART, 0
-    return waits
+    return waits, waiting
 
 
 SMALL = 8

@@ -80,7 +80,7 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
         return
     if method == "dsp":
         channels.use(1, operand_cycles, absorbed=2 if in_dsp else 0)
-    channels.use(2, operand_cycles)
+    waiting = False
     channels.use(0, 2 if p["EXTRA"] else 0)
     operand(features, p, p["X_BITS"], in_dsp)
     bits, total, factor_bits = p["OPERAND_BITS"], p["SUM_BITS"], p.each("BITS")[1]
@@ -90,11 +90,12 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
         shared = passes == 2 and p["PARTS"] == 2
         low = p["SHIFT"] - 1 if is_float else channels.lowest[2]
         shape = Product(bits, factor_bits, total, p["PARTS"], add // lanes, low, constant, shared, add_bits)
-        waits = product(features, shape, lanes, p.needed, in_dsp)
+        waits, waiting = product(features, shape, lanes, p.needed, in_dsp)
     elif method == "rows":
         waits = rows(features, channels, 1, bits, factor_bits, add_bits, total, lanes, operand_cycles)
     else:
         waits = tables(features, lanes, bits, 6, total, image_of(kernel, "tables"))
+    channels.use(2, operand_cycles + waiting)
     channels.delay()
     rounding(features, p, is_float, (lo, hi), waits)
 
@@ -184,22 +185,21 @@ def add(kernel: Add, family: Family) -> Features:
         for _ in range(lanes):
             known_rom(features, "term", terms)
         shape = Product(p["A_X_BITS"], bits[0], total, p["A_PARTS"], p["TERM_BITS"], terms.lowest, values[0])
-        waits = product(features, shape, lanes, p.needed, in_dsp)
+        waits, waiting = product(features, shape, lanes, p.needed, in_dsp)
+        features.add("addends", ff=lanes * p["TERM_BITS"] if waiting else 0)
         if not in_dsp:
             features.add("input register", ff=lanes * p["A_BITS"])
     elif method == "dsp":
         of_a, of_b = (0 if varies[i] else values[i] for i in (0, 1))
         shape_a = Product(p["A_X_BITS"], bits[0], total, p["A_PARTS"], addend // lanes, channels.lowest[2], of_a)
-        waits = product(features, shape_a, lanes, 0, in_dsp)
-        if not in_dsp:  # the register in front of the second adder is the next one in the row
-            waits = [registers + 1 for registers in waits]
-            features.add("addends", ff=-lanes * total)
-        store(features, lanes, waits)
+        sum_waits, addend_waits = product(features, shape_a, lanes, 0, in_dsp)
         shape_b = Product(p["B_X_BITS"], bits[1], total, p["B_PARTS"], total, 0, of_b)
-        waits = product(features, shape_b, lanes, p.needed, in_dsp)
+        waits, waiting = product(features, shape_b, lanes, p.needed, in_dsp)
+        # the register in front of the second adder is the next one in the row
+        store(features, lanes, [registers + waiting for registers in sum_waits])
         cycles, absorbed = p["A_PARTS"] + 1, 2 if in_dsp else 0
         chain(features, "delays", lanes * p["B_BITS"], 1 + max(0, cycles - absorbed))
-        for field, waited in ((0, 0), (1, max(0, cycles - absorbed)), (2, 0)):
+        for field, waited in ((0, 0), (1, max(0, cycles - absorbed)), (2, int(addend_waits))):
             channels.use(field, waited)
         if not in_dsp:
             features.add("input register", ff=lanes * p["A_BITS"])
