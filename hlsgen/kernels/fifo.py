@@ -66,14 +66,6 @@ class Fifo:
         """RAMB18 of the memory made of block RAM, a RAMB36 counting as two."""
         return min(-(-self.width // width) * -(-self.block_words // words) for width, words in RAMB18_SHAPES)
 
-    def ramb18(self) -> int:
-        """RAMB18 taken, a RAMB36 counting as two."""
-        return self.block_ramb18 if self.style is RamStyle.BLOCK else 0
-
-    def lutram(self) -> int:
-        """LUTs taken by the memory; the counters' come on top."""
-        return 0 if self.wires or self.style is RamStyle.BLOCK else self.lutram_luts
-
     def rtl_parameters(self) -> dict[str, int | str]:
         """Parameters of ``hlsgen_fifo``."""
         return {"WIDTH": self.width, "DEPTH": 0 if self.wires else self.depth, "RAM_STYLE": self.style.value}

@@ -46,7 +46,8 @@ class _Roms:
     def is_plain(self, cell: Any) -> bool:
         if any(self._integer(cell, name) for name in ("WR_PORTS", "RD_WIDE_CONTINUATION", "OFFSET")):
             return False
-        return bool(cell.getPort(self._id("RD_ARST")).is_fully_zero())
+        initial = cell.getParam(self._id("RD_INIT_VALUE")).as_string()
+        return bool(cell.getPort(self._id("RD_ARST")).is_fully_zero()) and not initial.strip("x")
 
     def replace(self, cell: Any) -> None:
         width, size, abits, ports = (self._integer(cell, name) for name in ("WIDTH", "SIZE", "ABITS", "RD_PORTS"))

@@ -271,6 +271,19 @@ def _pass(dma: Any, send: Any, receive: Any) -> None:
     assert dma.read(S2MM + STATUS) & IDLE
 
 
+def _receiving(data: Data) -> tuple[Any, Any, Any, Any]:
+    """The DMA, which waits for results, the accelerator, the buffer with the images and the one for the results."""
+    import pynq
+
+    data.boot()
+    overlay = data.overlay()
+    send, receive = (pynq.allocate(array.shape, np.uint8) for array in (data.words, data.leaving))
+    send[:] = data.words
+    send.flush()
+    _start(overlay.axi_dma_0, S2MM, receive.physical_address, receive.nbytes)
+    return overlay.axi_dma_0, overlay.accel_0, send, receive
+
+
 def _start(dma: Any, base: int, address: int, length: int) -> None:
     dma.write(base + CONTROL, RUN)
     dma.write(base + ADDRESS, address & 0xFFFF_FFFF)
@@ -482,15 +495,7 @@ def check_dma_warns_of_a_second_length(data: Data) -> None:
 
 def check_a_batch_that_ends_inside_an_image(data: Data) -> None:
     """MM2S sets TLAST on the last word of what is sent, whatever that is; a soft reset helps."""
-    import pynq
-
-    data.boot()
-    overlay = data.overlay()
-    dma, control = overlay.axi_dma_0, overlay.accel_0
-    send, receive = (pynq.allocate(array.shape, np.uint8) for array in (data.words, data.leaving))
-    send[:] = data.words
-    send.flush()
-    _start(dma, S2MM, receive.physical_address, receive.nbytes)
+    dma, control, send, receive = _receiving(data)
     _start(dma, MM2S, send.physical_address, send.shape[1] + 3)  # and its last word holds 3 bytes only
     assert dma.read(MM2S + STATUS) & IDLE
     assert not dma.read(S2MM + STATUS) & IDLE
@@ -507,15 +512,7 @@ def check_a_batch_that_ends_inside_an_image(data: Data) -> None:
 
 def check_counters_go_on_while_others_look(data: Data) -> None:
     """A driver that looks at the accelerator instead of the DMA sees images come out, and another thread may look."""
-    import pynq
-
-    data.boot()
-    overlay = data.overlay()
-    dma, control = overlay.axi_dma_0, overlay.accel_0
-    send, receive = (pynq.allocate(array.shape, np.uint8) for array in (data.words, data.leaving))
-    send[:] = data.words
-    send.flush()
-    _start(dma, S2MM, receive.physical_address, receive.nbytes)
+    dma, control, send, _receive = _receiving(data)
     _start(dma, MM2S, send.physical_address, send.nbytes)
     seen: list[int] = []
 
