@@ -124,7 +124,31 @@ class _Sizing:
         kept = [name for name in candidates if name in bursts or not self._change(name, wires[name], self._wide(name))]
         for name in kept:
             self._shorten(name, wires[name], self._wide(name))
+        self._gather(wires, kept)
         return True
+
+    def _gather(self, wires: Mapping[str, int], kept: Iterable[str]) -> None:
+        """Make wires of those FIFOs ``kept`` whose beats take fewer bits where they wait in others instead."""
+
+        def bits(depths: Mapping[str, int]) -> int:
+            return sum(self.design.streams[name].spec.width * depths[name] for name in kept if depths[name] > SMALLEST)
+
+        for name in sorted(kept, key=lambda name: self.design.streams[name].spec.width * self.depths[name]):
+            former = dict(self.depths)
+            if former[name] <= max(SMALLEST, wires[name]):
+                continue
+            near = {id(node) for node in self._near(name)}
+            others = [other for other in kept if other != name and near & {id(node) for node in self._near(other)}]
+            deeper = {other: former[other] + former[name] for other in others if former[other] > SMALLEST}
+            trial = {**former, **deeper, name: wires[name]}
+            if deeper and self._holds(trial):
+                self.depths = trial
+                for other in deeper:
+                    self._shorten(other, wires[other], self._wide(other))
+                if bits(self.depths) < bits(former):
+                    continue
+            self.depths = former
+            self._holds(former)
 
     def shrink(self, fork: Instance) -> None:
         """Make the FIFOs that ``fork`` writes as shallow as the period allows, looking at its surroundings only."""
