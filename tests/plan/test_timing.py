@@ -168,13 +168,17 @@ def test_the_sized_design_runs_at_its_interval_in_the_reference() -> None:
     assert ends[-1] - ends[-2] == predict(design).interval_cycles == 2 * 6 * 6 * 4
 
 
+def every_other_row(row: int, rows: int) -> Timed:
+    """Of twice as many rows, each other one goes on."""
+    beats = 2 * row * rows
+    emits = np.arange(beats).reshape(rows, 2, row)[:, 1].ravel()
+    return Timed((beats,), Timing(beats, (InputTiming(counting(beats)),), (OutputTiming(emits, 2, 4),)))
+
+
 def bursts(row: int, rows: int) -> Design:
     """Every other row goes on, to a kernel that takes two cycles for each beat."""
-    beats = 2 * row * rows
-    every_other = np.arange(beats).reshape(rows, 2, row)[:, 1].ravel()
-    pick = Timed((beats,), Timing(beats, (InputTiming(counting(beats)),), (OutputTiming(every_other, 2, 4),)))
     wall = Wall()
-    (stream,) = wall.add(pick, "s_axis")
+    (stream,) = wall.add(every_other_row(row, rows), "s_axis")
     (stream,) = wall.add(elementwise(row * rows, interval=2), stream)
     (stream,) = wall.add(elementwise(row * rows), stream)
     return wall.build(stream)
@@ -188,6 +192,23 @@ def test_bursts_get_a_fifo_where_they_need_one() -> None:
     assert 8 <= depths["k0.0"] <= 32
     assert predict(design).interval_cycles == 512
     assert predict(design, {**depths, "k0.0": depths["k0.0"] * 4 // 5}).interval_cycles > 512
+
+
+def test_bursts_wait_in_one_fifo() -> None:
+    """They could in two, in front of a kernel that takes two cycles for each beat, and behind it for the join."""
+    beats, wall = 32 * 8, Wall()
+    main, skip = wall.add(elementwise(2 * beats, 1, 2, latency=1, queue=2), "s_axis")
+    (main,) = wall.add(every_other_row(32, 8), main)
+    (main,) = wall.add(elementwise(beats, latency=5), main)
+    (main,) = wall.add(elementwise(beats, latency=20, queue=23), main)
+    (skip,) = wall.add(every_other_row(32, 8), skip)
+    (skip,) = wall.add(elementwise(beats, interval=2), skip)
+    (stream,) = wall.add(elementwise(beats, 2, interval=2), main, skip)
+    design = wall.build(stream)
+    depths = size_for_rate(design)
+    (name,) = (name for name, depth in depths.items() if depth > SMALLEST)
+    assert predict(design, depths).interval_cycles == 2 * beats
+    assert predict(design, {**depths, name: depths[name] - 1}).interval_cycles > 2 * beats
 
 
 def test_what_kernels_wait_for() -> None:
