@@ -127,7 +127,7 @@ class _Sizing:
         self._gather(wires, kept)
         return True
 
-    def _gather(self, wires: Mapping[str, int], kept: Iterable[str]) -> None:
+    def _gather(self, wires: Mapping[str, int], kept: Sequence[str]) -> None:
         """Make wires of those FIFOs ``kept`` whose beats take fewer bits where they wait in others instead."""
 
         def bits(depths: Mapping[str, int]) -> int:
@@ -139,6 +139,7 @@ class _Sizing:
                 continue
             near = {id(node) for node in self._near(name)}
             others = [other for other in kept if other != name and near & {id(node) for node in self._near(other)}]
+            # as many places as are given up, of which those that the period does without go again
             deeper = {other: former[other] + former[name] for other in others if former[other] > SMALLEST}
             trial = {**former, **deeper, name: wires[name]}
             if deeper and self._holds(trial):

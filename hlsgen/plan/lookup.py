@@ -18,11 +18,14 @@ Dependence = npt.NDArray[np.bool_]
 """Which bits of the address (rows, the lowest first) the columns depend on."""
 
 LUT_INPUTS = 6
+"""Bits of an address that one LUT looks up."""
 LUT_WORDS = 1 << LUT_INPUTS
+"""Words of a ROM that one LUT holds a column of."""
 
 WIDE = 8
 """Bits of an address up to which a slice's multiplexers, MUXF7 and MUXF8, choose among its LUT6s."""
 SLICE_WORDS = 1 << WIDE
+"""Words of a ROM that a slice holds a column of."""
 
 
 def padded(planes: Planes) -> Planes:

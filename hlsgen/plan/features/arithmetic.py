@@ -75,10 +75,10 @@ class Channels:
         self._names: list[list[list[bytes]]] = []
         self._constants: list[list[list[int | None]]] = []
         counts, lows, changing, below = [], [], [], 0
-        for bits, value in zip(widths, p.each("VALUE"), strict=True):
+        for bits, whole, value in zip(widths, p.each("BITS"), p.each("VALUE"), strict=True):
             columns = [[lane * lane_bits + below + bit for lane in range(lanes)] for bit in range(bits)]
             values = [[None if names[at] else image.first(at) for at in row] for row in columns]
-            self._constants.append(values or [[value >> bit & 1] * lanes for bit in range(64)])
+            self._constants.append(values or [[value >> bit & 1] * lanes for bit in range(whole)])
             self._names.append([[name for at in row if (name := names[at])] for row in columns])
             counts.append(len({name for row in self._names[-1] for name in row}))
             changing.append(sum(len(row) for row in self._names[-1]))
