@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hlsgen.errors import ToolError
 
 GRACE = 10.0
 """Seconds that the processes of an interrupted tool have to end by themselves."""
+
+SETTLE = 5.0
+"""Seconds that killed processes have to be gone: the signal reaches them at once, their end may take a while."""
 
 VERSION_SECONDS = 120
 """How long a tool may take to tell its version; on a network drive that can be a minute."""
@@ -62,9 +66,26 @@ def _end(process: subprocess.Popen[str]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        until = time.monotonic() + SETTLE
+        while _runs(process.pid) and time.monotonic() < until:
+            time.sleep(0.01)
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
+
+
+def _runs(group: int) -> bool:
+    """Whether a process of the group still runs, by Linux' /proc.
+
+    Asking with signal 0 would count zombies, which stay where nobody reaps orphans (a container without an init).
+    """
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            state, _, group_of_it = entry.read_text(errors="replace").rpartition(")")[2].split()[:3]  # proc_pid_stat(5)
+            if int(group_of_it) == group and state not in "ZX":
+                return True
+    return False
 
 
 def answer(command: Sequence[str | Path]) -> str:
