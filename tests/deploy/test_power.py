@@ -110,7 +110,7 @@ class Worker:
 def test_idle_active_and_joules(power: Any, tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     (tmp_path / "power.rpt").write_text(REPORT)
-    report = power.measure(worker, 0.15, 0.15, sensors=[stub_sensor(power, worker.work)], interval_seconds=0.01)
+    report = power.measure(worker, 0.3, 0.3, sensors=[stub_sensor(power, worker.work)], interval_seconds=0.01)
     (figures,) = report.figures()
     assert figures.idle == 2.0
     assert figures.active == pytest.approx(5.0, abs=0.5)

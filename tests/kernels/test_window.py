@@ -234,9 +234,9 @@ def test_slots_of_odd_widths_are_padded_to_bytes_in_block_ram_only() -> None:
 
 
 def test_timing_of_a_large_frame_takes_milliseconds() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     Window((32, 32, 64), Geometry((3, 3), pads=SAME), 0, 1, 9, 1, INT8).timing()
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.slow
@@ -268,9 +268,9 @@ def test_reading_stays_within_the_rows_of_the_window() -> None:
 
 def test_reads_of_a_large_frame_take_milliseconds() -> None:
     kernel = Window((32, 32, 64), Geometry((3, 3), pads=SAME), 0, 1, 9, 1, INT8)
-    start = time.perf_counter()
+    start = time.process_time()
     kernel.reads()
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(
