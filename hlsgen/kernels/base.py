@@ -209,8 +209,11 @@ def pack_rows(memory: Memory) -> MemoryImage:
     """Each row of ``memory`` as one word, column 0 in the least significant bits."""
     bits = memory.type.bits
     wires = memory.type.encode(memory.values)
-    words = [sum(int(wire) << (bits * column) for column, wire in enumerate(row)) for row in wires]
-    return MemoryImage(memory.name, bits * wires.shape[1], words)
+    planes = (wires[:, :, None] >> np.arange(bits, dtype=wires.dtype) & 1).astype(np.uint8).reshape(len(wires), -1)
+    rows = np.packbits(planes, axis=1, bitorder="little")
+    data, size = rows.tobytes(), rows.shape[1]
+    words = [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data), size)]
+    return MemoryImage(memory.name, planes.shape[1], words)
 
 
 def pack_list(values: Iterable[int]) -> int:

@@ -40,10 +40,11 @@ def padded(planes: Planes) -> Planes:
 
 def dependence(planes: Planes) -> Dependence:
     """The bits of the address on which columns of ``padded`` planes depend."""
-    address = np.arange(len(planes))
-    bits = (len(planes) - 1).bit_length()
-    changes = [(planes != planes[address ^ (1 << bit)]).any(axis=0) for bit in range(bits)]
-    return np.array(changes, bool).reshape(bits, planes.shape[1])
+    bits, columns = (len(planes) - 1).bit_length(), planes.shape[1]
+    # next to each other the words where the bit is 0 and those where it is 1
+    halves = [planes.reshape(len(planes) >> bit + 1, 2, 1 << bit, columns) for bit in range(bits)]
+    changes = [(half[:, 0] != half[:, 1]).any(axis=(0, 1)) for half in halves]
+    return np.array(changes, bool).reshape(bits, columns)
 
 
 def luts(planes: Planes) -> float:
@@ -53,8 +54,10 @@ def luts(planes: Planes) -> float:
     count = float(_functions(table[:, ~wide]))
     if wide.any():
         columns = int(wide.sum())
-        blocks = table[:, wide].reshape(-1, LUT_WORDS, columns).transpose(1, 0, 2).reshape(LUT_WORDS, -1)
-        count += _functions(np.unique(blocks, axis=1)) + columns * multiplexer(-(-len(planes) // SLICE_WORDS))
+        blocks = table[:, wide].reshape(-1, LUT_WORDS, columns).transpose(0, 2, 1).reshape(-1, LUT_WORDS)
+        codes = np.unique(np.packbits(blocks, axis=1).view(np.uint64))  # equal blocks are one
+        distinct = np.unpackbits(codes.view(np.uint8).reshape(-1, LUT_WORDS // 8), axis=1)
+        count += _functions(distinct.T) + columns * multiplexer(-(-len(planes) // SLICE_WORDS))
     return count
 
 
