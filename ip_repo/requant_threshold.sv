@@ -97,9 +97,12 @@ module hlsgen_requant_threshold #(
       wire logic [ROW_BITS-1:0] row =
           ROW_BITS'(LEVEL_TILES > 1 ? 32'(tile_next) << n : 32'd0) | ROW_BITS'(run_next[n][lane]);
       logic [WIDTH-1:0] thresholds;
-      // one by one, for a file's name has to remain a string parameter
+      // one by one, for a file's name has to remain a string parameter; level 0 is the same row for all lanes
       case (n)
-        0: begin : rom_0
+        0:
+        if (lane > 0) begin : shared
+          assign thresholds = level[0].lanes[0].thresholds;
+        end else begin : rom_0
           hlsgen_rom #(.WIDTH(WIDTH), .DEPTH(ROWS), .STYLE(STYLE), .FILE(LEVEL0_FILE))
           rom (.clk, .address(row), .data(thresholds));
         end
@@ -165,7 +168,7 @@ module hlsgen_requant_threshold #(
         end
       endcase
       wire logic above = signed'(xs[n][lane]) >= signed'(thresholds[lane*X_BITS+:X_BITS]);
-      wire logic unused = &{1'b0, thresholds};  // each lane has its own column
+      wire logic unused = &{1'b0, row, thresholds};  // each lane has its own column
       assign run_next[n+1][lane] = LEVELS'({run[n][lane], above});
     end
   end

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from hlsgen.kernels.base import Kernel, RamStyle
 from hlsgen.plan.features.contents import Columns
 from hlsgen.plan.features.parts import Features, chain, counter, dsps, known_rom, rom
-from hlsgen.plan.primitives import Use, bits_for, multiplexer
+from hlsgen.plan.lookup import Planes
+from hlsgen.plan.primitives import Use, bits_for
 
 FLOOR, FLOAT = 4, 8
 """ROUNDING of requant_round.sv."""
@@ -73,12 +76,12 @@ class Channels:
         widths = [bits if varies else 0 for bits, varies in zip(p.each("BITS"), p.each("VARIES"), strict=True)]
         names, lane_bits, lanes = image.names, sum(widths), p["LANES"]
         self._names: list[list[list[bytes]]] = []
-        self._constants: list[list[list[int | None]]] = []
+        self._columns: list[list[list[Planes]]] = []
         counts, lows, changing, below = [], [], [], 0
         for bits, whole, value in zip(widths, p.each("BITS"), p.each("VALUE"), strict=True):
             columns = [[lane * lane_bits + below + bit for lane in range(lanes)] for bit in range(bits)]
-            values = [[None if names[at] else image.first(at) for at in row] for row in columns]
-            self._constants.append(values or [[value >> bit & 1] * lanes for bit in range(whole)])
+            held = [[image.column(at) for at in row] for row in columns]
+            self._columns.append(held or [[np.array([value >> bit & 1], np.uint8)] * lanes for bit in range(whole)])
             self._names.append([[name for at in row if (name := names[at])] for row in columns])
             counts.append(len({name for row in self._names[-1] for name in row}))
             changing.append(sum(len(row) for row in self._names[-1]))
@@ -94,6 +97,19 @@ class Channels:
         else:
             rom(features, "channel", image.varying, image.words, style)  # Yosys drops columns that never change
 
+    def changing(self, field: int, lane: int) -> int:
+        """Bits of a field that change in a lane."""
+        return sum(bool((row[lane] != row[lane][0]).any()) for row in self._columns[field])
+
+    def lowest_of(self, field: int, lane: int) -> int:
+        """The lowest bit of a field that is not always 0 in a lane; its bits if there is none."""
+        used = (at for at, row in enumerate(self._columns[field]) if row[lane].any())
+        return next(used, len(self._columns[field]))
+
+    def smallest(self, field: int, lane: int) -> int:
+        """The smallest value of an unsigned field in a lane."""
+        return int(np.min(sum(row[lane].astype(np.int64) << at for at, row in enumerate(self._columns[field]))))
+
     def use(self, field: int, cycles: int, absorbed: int = 0) -> None:
         """A field is used ``cycles`` after it comes from the ROM; a DSP block takes in ``absorbed`` registers."""
         for bit in range(len(self._names[field])):
@@ -104,18 +120,12 @@ class Channels:
         for name in self._names[field][bit] if self._names[field] else ():
             self._uses.setdefault(name, set()).add(1 + cycles)
 
-    def digits(self, field: int, bits: int, lane: int) -> list[int | None]:
-        """Digits of a field in Booth's radix-4 recoding, the lowest first; None for one that is not constant."""
-        values: list[int | None] = [0, *(row[lane] for row in self._constants[field][:bits])]
-        values += [values[-1]] * (bits % 2)
-        digits: list[int | None] = []
-        for at in range(0, len(values) - 1, 2):
-            below, low, high = values[at : at + 3]
-            if below is None or low is None or high is None:
-                digits.append(None)
-            else:
-                digits.append(below + low - 2 * high)
-        return digits
+    def digits(self, field: int, bits: int, lane: int) -> list[set[int]]:
+        """Values of the digits of a field in Booth's radix-4 recoding, the lowest digit first."""
+        columns = [row[lane].astype(np.int64) for row in self._columns[field][:bits]]
+        columns = [np.zeros_like(columns[0]), *columns, *columns[-1:] * (bits % 2)]
+        triples = zip(columns[:-2:2], columns[1:-1:2], columns[2::2], strict=True)
+        return [set((below + low - 2 * high).tolist()) for below, low, high in triples]
 
     def delay(self) -> None:
         """Add the registers of everything that is used: equal columns have the same, those of a block RAM one less."""
@@ -126,14 +136,29 @@ class Channels:
                 before = time
 
 
-def operand(features: Features, p: Parameters, x: int, in_dsp: bool) -> None:
+def shift_luts(x: int, total: int, distance: int) -> int:
+    """LUTs that shift ``x`` signed bits to the left within ``total``, by ``distance`` bits of a distance that changes.
+
+    Two of these bits choose among four in a LUT; bits to which nothing but the sign comes need none. Of the next two
+    the lowest three results have few enough inputs to be one LUT with those of the first.
+    """
+    luts = 0
+    for chosen in range(0, distance, 2):
+        reach = 1 << min(chosen + 2, distance)
+        luts += min(total, x + reach - 2) - (3 if chosen else 0)
+    return luts
+
+
+def operand(features: Features, p: Parameters, channels: Channels, x: int, in_dsp: bool) -> None:
     """Add ``hlsgen_requant_operand`` in every lane. ``in_dsp``: whether its register goes into a DSP block."""
     lanes, bits, shifted = p["LANES"], p["OPERAND_BITS"], x + (p["EXTRA"] > 0) + p["LEFT_MOST"]
     if p["EXTRA"]:
         features.add("pre-rounding", lut=lanes * x, ff=lanes * 2 * x)
         features.add("pre-rounded bits", lut=lanes * p["EXTRA"] * 4, ff=lanes * p["EXTRA"])
     if p["LEFT_MOST"]:
-        features.add("left shift", lut=lanes * shifted * multiplexer(p["LEFT_MOST"] + 1), ff=lanes * shifted)
+        for lane in range(lanes):
+            luts = shift_luts(shifted - p["LEFT_MOST"], shifted, channels.changing(0, lane))
+            features.add("left shift", lut=luts, ff=shifted - channels.smallest(0, lane))
     if p["CLIP"] == 1:
         features.add("saturation", lut=lanes * (bits + (shifted - bits) / 5))
         features.add("clipped", ff=0 if in_dsp else lanes * bits)
@@ -230,21 +255,33 @@ def rows(
     total: int,
     lanes: int,
     waited: int,
+    first: bool,
 ) -> Waits:
     """Add ``hlsgen_requant_rows`` in every lane, without the registers of the result's bits that are complete.
 
-    ``field``: the factor, of so many bits. ``waited``: cycles for which it has been delayed already.
+    ``field``: the factor, of so many bits. ``waited``: cycles for which it has been delayed already. ``first``:
+    whether the field 2 is added to, not another sum.
     """
     count = (factor + 1) // 2
     stages = (count + 1) // 2
     width = add
     digits = [channels.digits(field, factor, lane) for lane in range(lanes)]
+    lows = [channels.lowest_of(2, lane) if first else 0 for lane in range(lanes)]
     for row in range(count):
         width = min(total, max(width, x + 1 + 2 * row) + 1)
-        here = [lane[row] for lane in digits if lane[row] != 0]
-        chosen = here.count(None) * min(x + 1, width - 2 * row) if x > SMALL else 0
-        features.add("row multiples", lut=chosen)
-        features.add("row sums", lut=len(here) * (width - 2 * row) - chosen)
+        added, multiple = width - 2 * row, min(x + 1, width - 2 * row)
+        for lane, low in enumerate(lows):
+            values = digits[lane][row]
+            if values == {0}:
+                continue
+            luts = added
+            if len(values) == 1:
+                luts -= min(max(0, low - 2 * row), added)  # nothing is added below what it is added to
+            elif x > SMALL:
+                luts -= multiple
+                features.add("row multiples", lut=multiple)
+            features.add("row sums", lut=luts)
+            lows[lane] = 0
         if row % 2 and row // 2 < stages - 1:
             features.add("sums", ff=lanes * max(0, width - 2 * (row + 1)))
     for bit in range(factor):  # of a digit, and an odd one of the next digit too
@@ -289,20 +326,26 @@ def rounding(features: Features, p: Parameters, is_float: bool, varying: tuple[i
     rounds = is_float or (shift > 0 and p.rounding not in (FLOOR, 7))
     top = min(near - 1, 22)  # of the float32's window
     straight = not rounds and not zero  # k itself is the rounded number
-    whole = straight and k == near and p.ends == (-1 << k - 1, (1 << k - 1) - 1)  # and every one is a result
+    exact = straight and k == near and p.ends is not None
+    lowest, highest = p.ends or (0, 0)
+    never_below, never_above = exact and lowest <= -1 << k - 1, exact and highest >= (1 << k - 1) - 1
+    whole = never_below and never_above  # every one is a result
+    one_sided = never_below or never_above
+    by_sign = never_above and lowest == 0  # the sign's register waits with the others
     for bit, registers in enumerate(waits[: p["SUM_BITS"]]):
         if bit < p.needed:
             continue
         more = 0
         if point <= bit < point + near:
-            more = 3 if whole else 2 if straight and bit < point + near - 1 else 1
+            more = 3 if whole else 2 if straight and (by_sign or bit < point + near - 1) else 1
         elif (is_float and shift - 25 <= bit <= shift - 25 + top) or (rounds and not is_float and bit == point - 1):
             more = 1
         chain(features, "sums", lanes, registers + more)
     rounded = max(near, bits_for(abs(zero) + 1) + 1) + 1
     if whole:
         return
-    features.add("rounded", ff=lanes * (1 if straight else rounded))
+    if not by_sign:
+        features.add("rounded", ff=lanes * (1 if straight else rounded))
     if k > near:
         features.add("far", lut=lanes * -(-(k - near) // 5), ff=lanes * 4)
     if is_float:
@@ -312,7 +355,10 @@ def rounding(features: Features, p: Parameters, is_float: bool, varying: tuple[i
     elif rounds:
         features.add("fraction", lut=lanes * (2 + -(-(shift - 1) // 5)), ff=lanes)
         features.add("zero point", lut=lanes * 2 if zero else 0)
-    features.add("clamp", lut=lanes * (out + 1), ff=lanes * out)
+    if one_sided:
+        features.add("clamp", lut=0 if lowest == 0 else lanes * 2, ff=lanes * out)  # the register's reset
+    else:
+        features.add("clamp", lut=lanes * (out + 1), ff=lanes * out)
     for varies in varying:
         if varies:
             features.add("clamp ends", lut=lanes * rounded)

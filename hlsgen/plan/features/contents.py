@@ -76,9 +76,9 @@ class Columns:
         packed = np.ascontiguousarray(np.packbits(self._planes, axis=0).T)
         return [column.tobytes() if change else b"" for column, change in zip(packed, changing, strict=True)]
 
-    def first(self, column: int) -> int:
-        """The bit of a column in the first word."""
-        return int(self._planes[0, column])
+    def column(self, at: int) -> Planes:
+        """One column: its bit in every word."""
+        return self._planes[:, at]
 
     @property
     def distinct(self) -> int:

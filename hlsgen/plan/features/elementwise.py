@@ -16,12 +16,13 @@ from hlsgen.plan.features.arithmetic import (
     product,
     rounding,
     rows,
+    shift_luts,
     store,
     tables,
 )
 from hlsgen.plan.features.contents import Columns, image_of
 from hlsgen.plan.features.parts import Features, chain, counter, known_rom, rom
-from hlsgen.plan.primitives import bits_for, lut_ram, multiplexer
+from hlsgen.plan.primitives import bits_for, lut_ram
 
 METHODS = ("dsp", "rows", "tables")
 """How a product with constants is made; METHOD of the SystemVerilog."""
@@ -57,7 +58,7 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
     is_float = isinstance(unit, Float24Unit)
     style = RamStyle(kernel.rtl_parameters().get("CHANNELS_STYLE", RamStyle.DISTRIBUTED.value))
     channels = Channels(features, p, image_of(kernel, "channels"), style)
-    left, factor, add, lo, hi = channels.bits
+    _, _, add, lo, hi = channels.bits
     operand_cycles = 2 * (p["EXTRA"] > 0) + (p["LEFT_MOST"] > 0) + (p["CLIP"] > 0)
     sum_cycles = kernel.latency - 5
     in_dsp = method == "dsp" and family is Family.ZYNQ_7000  # Yosys packs no registers into a DSP48E2
@@ -69,20 +70,28 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
             features.add("held input", lut=1)
     if method == "shift":
         total = p["SUM_BITS"]
-        features.add("shifter", lut=lanes * total * (multiplexer(1 << p.each("BITS")[0]) if left else 0))
-        features.add("negation", lut=lanes * total if factor else 0)
-        features.add("shifted", ff=lanes * total)
+        for lane in range(lanes):
+            distance = channels.changing(0, lane)
+            features.add("shifter", lut=shift_luts(p["X_BITS"], total, distance))
+            if channels.changing(1, lane) and distance % 2 == 0:  # a LUT that chooses between two can negate, too
+                features.add("negation", lut=total)
+            features.add("shifted", ff=total - channels.smallest(0, lane))
         features.add("sum", lut=channels.varying[2] + lanes * (total - p.each("BITS")[2]))
         for field, cycles in enumerate((0, 1, 1)):
             channels.use(field, cycles)
         channels.delay()
-        rounding(features, p, is_float=False, varying=(lo, hi), waits=[1] * total)
+        # below the lowest bit of what is added, x only waits: three registers from the input to the sum
+        plain = not any(channels.changing(field, lane) or channels.smallest(field, lane) for field in (0, 1) for lane in range(lanes))
+        waiting = channels.lowest[2] if plain else 0
+        features.add("input register", ff=-lanes * waiting)
+        features.add("shifted", ff=-lanes * waiting)
+        rounding(features, p, is_float=False, varying=(lo, hi), waits=[3] * waiting + [1] * (total - waiting))
         return
     if method == "dsp":
         channels.use(1, operand_cycles, absorbed=2 if in_dsp else 0)
     waiting = False
     channels.use(0, 2 if p["EXTRA"] else 0)
-    operand(features, p, p["X_BITS"], in_dsp)
+    operand(features, p, channels, p["X_BITS"], in_dsp)
     bits, total, factor_bits = p["OPERAND_BITS"], p["SUM_BITS"], p.each("BITS")[1]
     add_bits = p["SHIFT"] + 1 if is_float else p.each("BITS")[2]
     if method == "dsp":
@@ -92,7 +101,7 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
         shape = Product(bits, factor_bits, total, p["PARTS"], add // lanes, low, constant, shared, add_bits)
         waits, waiting = product(features, shape, lanes, p.needed, in_dsp)
     elif method == "rows":
-        waits = rows(features, channels, 1, bits, factor_bits, add_bits, total, lanes, operand_cycles)
+        waits = rows(features, channels, 1, bits, factor_bits, add_bits, total, lanes, operand_cycles, True)
     else:
         waits = tables(features, lanes, bits, 6, total, image_of(kernel, "tables"))
     channels.use(2, operand_cycles + waiting)
@@ -206,8 +215,8 @@ def add(kernel: Add, family: Family) -> Features:
     else:
         cycles = (bits[0] + 3) // 4
         channels.use(2, 0)
-        store(features, lanes, rows(features, channels, 0, p["A_X_BITS"], bits[0], bits[2], total, lanes, 0))
-        waits = rows(features, channels, 1, p["B_X_BITS"], bits[1], total, total, lanes, cycles)
+        store(features, lanes, rows(features, channels, 0, p["A_X_BITS"], bits[0], bits[2], total, lanes, 0, True))
+        waits = rows(features, channels, 1, p["B_X_BITS"], bits[1], total, total, lanes, cycles, False)
         chain(features, "delays", lanes * p["B_BITS"], 1 + cycles)
         features.add("input register", ff=lanes * p["A_BITS"])
     channels.delay()
