@@ -279,7 +279,9 @@ def rows(
                 luts -= min(max(0, low - 2 * row), added)  # nothing is added below what it is added to
             elif x > SMALL:
                 luts -= multiple
-                features.add("row multiples", lut=multiple)
+                # behind the first stages' carry chains there is time to choose the multiple in the adder's LUTs
+                name = "first row" if row == 0 else "early rows" if row // 2 < stages / 2 else "late rows"
+                features.add(name, lut=multiple)
             features.add("row sums", lut=luts)
             lows[lane] = 0
         if row % 2 and row // 2 < stages - 1:
@@ -331,20 +333,19 @@ def rounding(features: Features, p: Parameters, is_float: bool, varying: tuple[i
     never_below, never_above = exact and lowest <= -1 << k - 1, exact and highest >= (1 << k - 1) - 1
     whole = never_below and never_above  # every one is a result
     one_sided = never_below or never_above
-    by_sign = never_above and lowest == 0  # the sign's register waits with the others
     for bit, registers in enumerate(waits[: p["SUM_BITS"]]):
         if bit < p.needed:
             continue
         more = 0
         if point <= bit < point + near:
-            more = 3 if whole else 2 if straight and (by_sign or bit < point + near - 1) else 1
+            more = 3 if whole else 2 if straight and (k == near or bit < point + near - 1) else 1
         elif (is_float and shift - 25 <= bit <= shift - 25 + top) or (rounds and not is_float and bit == point - 1):
             more = 1
         chain(features, "sums", lanes, registers + more)
     rounded = max(near, bits_for(abs(zero) + 1) + 1) + 1
     if whole:
         return
-    if not by_sign:
+    if not straight or k > near:
         features.add("rounded", ff=lanes * (1 if straight else rounded))
     if k > near:
         features.add("far", lut=lanes * -(-(k - near) // 5), ff=lanes * 4)

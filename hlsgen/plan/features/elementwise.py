@@ -205,7 +205,8 @@ def add(kernel: Add, family: Family) -> Features:
         shape_b = Product(p["B_X_BITS"], bits[1], total, p["B_PARTS"], total, 0, of_b)
         waits, waiting = product(features, shape_b, lanes, p.needed, in_dsp)
         # the register in front of the second adder is the next one in the row
-        store(features, lanes, [registers + waiting for registers in sum_waits])
+        unread = min((of_b & -of_b).bit_length() - 1, p.needed) if of_b else 0  # bits that the second sum lets pass
+        store(features, lanes, [registers + waiting for registers in sum_waits[unread:]])
         cycles, absorbed = p["A_PARTS"] + 1, 2 if in_dsp else 0
         chain(features, "delays", lanes * p["B_BITS"], 1 + max(0, cycles - absorbed))
         for field, waited in ((0, 0), (1, max(0, cycles - absorbed)), (2, int(addend_waits))):
