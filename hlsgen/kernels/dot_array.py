@@ -58,9 +58,14 @@ class DotArray:
     @cached_property
     def weight_bits(self) -> int:
         """Bits of a weight as it is multiplied: one if bipolar by LUTs, else those of the actual weights' range."""
-        if self.weight_type.bipolar and self.mac in (Mac.LUT, Mac.XNOR):
+        if self.weights_are_signs:
             return 1
         return QuantType.for_range(min(-1, int(self.weights.min())), int(self.weights.max())).bits
+
+    @property
+    def weights_are_signs(self) -> bool:
+        """Whether a weight is one bit that tells +1 from -1; others are numbers in two's complement."""
+        return self.weight_type.bipolar and self.mac in (Mac.LUT, Mac.XNOR)
 
     @property
     def digits(self) -> int:
@@ -108,7 +113,7 @@ class DotArray:
             "INPUT_SIGNED": int(self.input_type.signed and not self.input_type.bipolar),
             "INPUT_BIPOLAR": int(self.input_type.bipolar),
             "WEIGHT_BITS": self.weight_bits,
-            "WEIGHT_BIPOLAR": int(self.weight_type.bipolar and self.mac in (Mac.LUT, Mac.XNOR)),
+            "WEIGHT_BIPOLAR": int(self.weights_are_signs),
             "PRODUCT_BITS": max(1, (hi - lo).bit_length()) if multiplies else 1,
             "OFFSET": -lo if multiplies else 0,
             "ACC_BITS": self.acc_type.bits,
@@ -123,7 +128,7 @@ class DotArray:
             low, high = pairs[:, :, 0], pairs[:, :, 1]
             wires = (high - (low < 0)) << bits | low & ((1 << bits) - 1)
             bits = 2 * bits + 1
-        elif bits == 1 and self.weight_type.bipolar:
+        elif self.weights_are_signs:
             wires = np.asarray(self.weights > 0, np.int64)
         else:
             wires = np.asarray(self.weights, np.int64)
@@ -143,7 +148,7 @@ class DotArray:
     def _lut_constants(self) -> Int64Array:
         """x * w less what hlsgen_dot_lut adds for it (see ip_repo/lut_chain.sv), for every weight."""
         x, w = self.input_type, self.weights.astype(np.int64)
-        if self.weight_bits == 1 and self.weight_type.bipolar:
+        if self.weights_are_signs:
             constants = (w < 0).astype(np.int64) - (1 << (x.bits - 1))
         else:
             constants = np.zeros_like(w)

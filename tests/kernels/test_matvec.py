@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -129,6 +130,31 @@ def test_corners_of_8_bits(mode: Mode, mac: Mac) -> None:
 def test_rtl_corners() -> None:
     eight = [case for mac in (Mac.DSP, Mac.DSP2, Mac.LUT) for case in corners(mac)]
     check_rtl([*eight, *(case for bits in (2, 3, 5) for case in corners(Mac.LUT, QuantType(bits, signed=True)))])
+
+
+def alike() -> list[Case]:
+    """Layers whose weights are all the same number: the narrowest types, products that are constants."""
+    cases = []
+    types = [(x, w) for x in (INT8, UINT1, BIPOLAR) for w in (INT8, UINT1, BIPOLAR)]
+    for (x, w), mac in itertools.product(types, Mac):
+        if (mac is Mac.XNOR and (x, w) != (BIPOLAR, BIPOLAR)) or (mac is Mac.DSP2 and BIPOLAR in (x, w)):
+            continue
+        for value in {w.min, -1, 0, 1, w.max}:
+            if w.contains(value, value) and not (w.bipolar and value == 0):
+                weights, reach = np.full((1, 2, 3), value), 3 * max(abs(x.min), x.max) * abs(value)
+                bias = np.array([0, reach])
+                acc_type = QuantType.for_range(-reach, 2 * reach)
+                cases.append(random_case(Matvec(2, 1, 2, 3, weights, bias, x, w, acc_type, mac), images=2))
+    return cases
+
+
+@pytest.mark.parametrize("mode", [Mode.NATIVE, Mode.AP])
+def test_weights_that_are_all_alike(mode: Mode) -> None:
+    check(alike(), mode)
+
+
+def test_rtl_weights_that_are_all_alike() -> None:
+    check_rtl(alike())
 
 
 def test_accumulators_beyond_53_bits_are_exact() -> None:
