@@ -251,7 +251,7 @@ TRAINING_SEED = 1
 
 _KINDS: dict[str, tuple[Cases, int, int]] = {
     "dot products": (_dot_train, 40, 16),
-    "elementwise": (_all_elementwise_train, 160, 24),
+    "elementwise": (_all_elementwise_train, 240, 24),
     "concat": (_concat_train, 24, 4),
     "window": (_window_train, 120, 10),
     "pool": (_pool_train, 40, 6),

@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 
 from hlsgen.board import Family
-from hlsgen.graph.types import INT8, QuantType
+from hlsgen.exact.units import ShiftUnit
+from hlsgen.graph.reference import Rounding
+from hlsgen.graph.types import INT8, UINT8, QuantType
 from hlsgen.kernels.base import Kernel, RamStyle
 from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.fifo import Fifo
 from hlsgen.kernels.matvec import Matvec
 from hlsgen.kernels.pack import Pack
+from hlsgen.kernels.requant import Requant
 from hlsgen.kernels.table import Table
 from hlsgen.plan.features import FEATURES, Features, fifo
+from hlsgen.plan.features.arithmetic import Product, product, shift_luts
 from hlsgen.plan.features.contents import Columns, image_of
 from hlsgen.plan.features.parts import chain
 from hlsgen.plan.primitives import Use, block_ram, lut_ram
@@ -145,6 +149,63 @@ def test_positions_of_words_take_a_lut_each_bit() -> None:
     assert words_out(64, 16) == 64
     assert words_out(48, 3) == 64  # three positions
     assert words_out(30, 3) == 64 + 48  # and a fourth of six elements, with zeros above them
+
+
+def shifts(left: list[int], add: list[int], out: QuantType = INT8) -> Features:
+    """Of a requantizer in two lanes, of 14 bits with 7 below the point; channels 0, 2, ... are in lane 0."""
+    one = np.array([1])
+    unit = ShiftUnit(
+        domain=(-5000, 5000),
+        sign=one,
+        left=np.array(left),
+        add=np.array(add),
+        shift=7,
+        rounding=Rounding.FLOOR,
+        zero_point=0,
+        lo=one * out.min,
+        hi=one * out.max,
+    )
+    return FEATURES[Requant](Requant((1, 1, 4), 2, QuantType(14, True), out, unit), FAMILY)
+
+
+def test_a_lane_whose_distance_never_changes_needs_no_shifter() -> None:
+    alike, one, both = (shifts(left, [1, 3, 5, 7]) for left in ([1], [1, 1, 1, 3], [1, 1, 3, 3]))
+    assert "shifter" not in alike.lut
+    assert 0 < 2 * one.lut["shifter"] == both.lut["shifter"]
+    assert alike.ff["shifted"] == 2 * (15 - 1)  # the lowest bit is 0
+    assert one.ff["shifted"] == 2 * (17 - 1)
+
+
+def test_a_shift_chooses_among_four_in_a_lut() -> None:
+    assert shift_luts(8, 12, 0) == 0
+    assert shift_luts(8, 9, 1) == 8  # the top bit is the sign, shifted or not
+    assert shift_luts(8, 11, 2) == 10
+    assert shift_luts(8, 15, 3) == 10 + 14 - 3
+
+
+def test_results_that_clamp_at_0_only_are_reset() -> None:
+    # 39 and a bit are within uint8 and int8, eight times as much is not
+    assert "clamp" not in shifts([0], [8], UINT8).lut
+    assert shifts([0], [8], UINT8).ff["clamp"] == 2 * 8
+    assert "clamp" not in shifts([0], [8]).ff
+    for out in (INT8, UINT8):
+        assert shifts([3], [8], out).lut["clamp"] == 2 * 9
+
+
+def test_bits_below_what_is_added_wait() -> None:
+    dense, sparse = shifts([0], [1, 5, 3, 2]), shifts([0], [256, 1280, 768, 512])
+    assert sparse.ff["input register"] == dense.ff["input register"] - 2 * 8
+
+
+def test_parts_of_a_factor_that_only_shift_take_no_block() -> None:
+    def blocks(constant: int) -> int:
+        features = Features("elementwise", lut={}, ff={})
+        product(features, Product(19, 25, 43, 2, 0, 33, constant), 3, 0, in_dsp=True)
+        return features.exact.dsp
+
+    assert blocks(127 << 17 | 4549) == 3 * 2
+    assert blocks(127 << 17 | 4096) == blocks(127 << 17) == blocks(1 << 17 | 4549) == 3
+    assert blocks(1 << 17) == 0
 
 
 def test_registers_in_a_row_become_memory() -> None:

@@ -106,6 +106,10 @@ class Channels:
         used = (at for at, row in enumerate(self._columns[field]) if row[lane].any())
         return next(used, len(self._columns[field]))
 
+    def is_zero(self, field: int) -> bool:
+        """Whether a field is 0 in all lanes, always."""
+        return not any(column.any() for row in self._columns[field] for column in row)
+
     def smallest(self, field: int, lane: int) -> int:
         """The smallest value of an unsigned field in a lane."""
         return int(np.min(sum(row[lane].astype(np.int64) << at for at, row in enumerate(self._columns[field]))))
@@ -197,6 +201,13 @@ def store(features: Features, lanes: int, waits: Waits) -> None:
         chain(features, "sums", lanes, registers)
 
 
+def _blocks(shape: Product, value: int) -> int:
+    """DSP blocks of a part of a product whose factor's part is ``value``, unless the factor changes."""
+    if shape.constant and abs(value).bit_count() < 2:  # a shift
+        return 0
+    return dsps(shape.x, shape.factor if shape.parts == 1 else PART + 1)
+
+
 def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp: bool) -> tuple[Waits, bool]:
     """Add ``hlsgen_requant_product`` in every lane, without the registers of the result's bits that are complete.
 
@@ -204,39 +215,48 @@ def product(features: Features, shape: Product, lanes: int, needed: int, in_dsp:
     ``needed``: the lowest bit of the result that counts. ``in_dsp``: whether DSP blocks have registers and adder.
     """
     total, parts = shape.total, shape.parts
-    power = shape.constant and abs(shape.constant).bit_count() == 1
-    blocks = 0 if power else dsps(shape.x, shape.factor if parts == 1 else PART + 1)
-    features.take(Use(dsp=lanes * blocks * (1 if shape.shared else parts)))
     if shape.shared:
+        features.take(Use(dsp=lanes * dsps(shape.x, PART + 1)))
         features.add("shared product", lut=lanes * (max(shape.add_bits if shape.add else 0, total - PART) + 1))
         features.add("shared low parts", ff=1 + lanes * max(0, PART - 1 - needed))
         if not in_dsp:
             features.add("products", ff=lanes * (shape.x + PART + 1))
             features.add("sums", ff=lanes * total)
         return [0] * total, True
+    cut = [shape.constant >> PART * part for part in range(parts)]
+    values = [*(value % (1 << PART) for value in cut[:-1]), cut[-1]]
+    blocks = [_blocks(shape, value) for value in values]
+    features.take(Use(dsp=lanes * sum(blocks)))
+    zeros = [(value & -value).bit_length() - 1 if value else 0 for value in values]
+    # Yosys takes a factor's zeros off, and then misses the adder
+    packed = [in_dsp and blocks[part] > 0 and zeros[part] == 0 for part in range(parts)]
     waits, waiting = [0] * total, False
     add, low = shape.add, shape.low
     for part in range(parts):
+        if shape.constant and not values[part] and not add:
+            low = max(0, low - PART)
+            continue  # nothing but a constant
         last = part == parts - 1
         here, factor = total - PART * part, shape.factor - PART * part if last else PART + 1
-        value = shape.constant >> PART * part if last else (shape.constant >> PART * part) % (1 << PART)
-        zeros = (value & -value).bit_length() - 1 if value else 0
-        packed = in_dsp and blocks > 0 and zeros == 0  # Yosys takes a factor's zeros off, and then misses the adder
         multiplied = min(shape.x + factor, here)
         width = min(here, max(multiplied, add) + 1)
-        bottom = max(zeros, low)  # nothing is added below
-        if not packed:
+        bottom = max(zeros[part], low)  # nothing is added below
+        if not packed[part]:
             waiting |= part == 0
             if part or add:  # a constant is added by the carry chain alone
                 features.add("product sums", lut=lanes * (width - bottom))
-            features.add("sums", ff=0 if last else lanes * (width - PART))
+            if not last and not packed[part + 1]:  # the next DSP block has a register for what it adds
+                features.add("sums", ff=lanes * (width - PART))
         if not in_dsp:
             features.add("products", ff=lanes * max(0, multiplied - bottom))
-            features.add("operands", ff=lanes * part * (shape.x + (0 if value else factor)))
+            features.add("operands", ff=lanes * part * (shape.x + (0 if values[part] else factor)))
         for bit in range(here if last else PART):
-            waits[PART * part + bit] = parts - 1 - part + (not packed)
-            if bit < bottom and (not in_dsp or (add > low and bit < zeros)):
-                waits[PART * part + bit] += 1  # the register before the adder
+            at = PART * part + bit
+            if not add and bit < min(zeros[part], low):
+                continue  # always 0
+            waits[at] = parts - 1 - part + (not packed[part])
+            if bit < bottom and (not in_dsp or (add > low and bit < zeros[part])):
+                waits[at] += 1  # the register before the adder
         add, low = width - PART, 0
     return waits, waiting
 
@@ -274,14 +294,15 @@ def rows(
             values = digits[lane][row]
             if values == {0}:
                 continue
-            luts = added
+            luts, alone = added, min(max(0, low - 2 * row), added)  # bits to which nothing is added yet
             if len(values) == 1:
-                luts -= min(max(0, low - 2 * row), added)  # nothing is added below what it is added to
+                luts -= alone
             elif x > SMALL:
-                luts -= multiple
+                chosen = max(0, multiple - alone)
+                luts -= chosen
                 # behind the first stages' carry chains there is time to choose the multiple in the adder's LUTs
                 name = "first row" if row == 0 else "early rows" if row // 2 < stages / 2 else "late rows"
-                features.add(name, lut=multiple)
+                features.add(name, lut=chosen)
             features.add("row sums", lut=luts)
             lows[lane] = 0
         if row % 2 and row // 2 < stages - 1:

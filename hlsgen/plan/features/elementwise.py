@@ -81,8 +81,7 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
             channels.use(field, cycles)
         channels.delay()
         # below the lowest bit of what is added, x only waits: three registers from the input to the sum
-        plain = not any(channels.changing(field, lane) or channels.smallest(field, lane) for field in (0, 1) for lane in range(lanes))
-        waiting = channels.lowest[2] if plain else 0
+        waiting = channels.lowest[2] if all(channels.is_zero(field) for field in (0, 1)) else 0
         features.add("input register", ff=-lanes * waiting)
         features.add("shifted", ff=-lanes * waiting)
         rounding(features, p, is_float=False, varying=(lo, hi), waits=[3] * waiting + [1] * (total - waiting))
