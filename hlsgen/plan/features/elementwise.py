@@ -100,7 +100,7 @@ def _arithmetic(features: Features, p: Parameters, kernel: Requant, family: Fami
         shape = Product(bits, factor_bits, total, p["PARTS"], add // lanes, low, constant, shared, add_bits)
         waits, waiting = product(features, shape, lanes, p.needed, in_dsp)
     elif method == "rows":
-        waits = rows(features, channels, 1, bits, factor_bits, add_bits, total, lanes, operand_cycles, True)
+        waits = rows(features, channels, 1, bits, factor_bits, add_bits, total, lanes, operand_cycles, first=True)
     else:
         waits = tables(features, lanes, bits, 6, total, image_of(kernel, "tables"))
     channels.use(2, operand_cycles + waiting)
@@ -215,8 +215,9 @@ def add(kernel: Add, family: Family) -> Features:
     else:
         cycles = (bits[0] + 3) // 4
         channels.use(2, 0)
-        store(features, lanes, rows(features, channels, 0, p["A_X_BITS"], bits[0], bits[2], total, lanes, 0, True))
-        waits = rows(features, channels, 1, p["B_X_BITS"], bits[1], total, total, lanes, cycles, False)
+        first_waits = rows(features, channels, 0, p["A_X_BITS"], bits[0], bits[2], total, lanes, 0, first=True)
+        store(features, lanes, first_waits)
+        waits = rows(features, channels, 1, p["B_X_BITS"], bits[1], total, total, lanes, cycles, first=False)
         chain(features, "delays", lanes * p["B_BITS"], 1 + cycles)
         features.add("input register", ff=lanes * p["A_BITS"])
     channels.delay()
