@@ -73,8 +73,11 @@ module hlsgen_width #(
     logic full;  // parts of the beat in `held` are still to leave from there
     logic [PART_BITS-1:0] part;
     logic last;  // part == RATIO - 1; it is in held_last
-    wire logic [IN_BITS-1:0] parts = {held_last, held[IN_BITS-OUT_BITS-1:0]};
-    assign out_data = parts[part*OUT_BITS+:OUT_BITS];
+    hlsgen_multiplexer #(
+        .WIDTH(OUT_BITS), .COUNT(RATIO)
+    ) choose (
+        .data({held_last, held[IN_BITS-OUT_BITS-1:0]}), .index(part), .word(out_data)
+    );
     assign out_valid = full || last;
     assign in_ready = !full;
     always_ff @(posedge clk) begin

@@ -106,3 +106,12 @@ MULTIPLEXERS = (
 def multiplexer(inputs: int) -> float:
     """LUTs per bit of a multiplexer, between the sizes measured in proportion."""
     return interpolate(inputs, MULTIPLEXERS)
+
+
+def multiplexer_tree(inputs: int) -> int:
+    """LUTs per bit of ``hlsgen_multiplexer``: one for two to four words, one more for every four of those, and so on."""
+    luts = 0
+    while inputs > 1:
+        luts += inputs // 4 + (inputs % 4 > 1)
+        inputs = -(-inputs // 4)
+    return luts

@@ -9,7 +9,7 @@ from hlsgen.kernels.fifo import Fifo
 from hlsgen.kernels.fork import Fork
 from hlsgen.kernels.width import Width
 from hlsgen.plan.features.parts import Features, counter
-from hlsgen.plan.primitives import bits_for, block_ram, lut_ram, multiplexer
+from hlsgen.plan.primitives import bits_for, block_ram, lut_ram, multiplexer, multiplexer_tree
 
 
 def fifo(fifo: Fifo, family: Family) -> Features:
@@ -65,7 +65,7 @@ def width(kernel: Width, family: Family) -> Features:
     features = Features("width.narrower")
     features.add("held", ff=width_in)
     features.add("last part", ff=width_out)
-    features.add("multiplexer", lut=width_out * multiplexer(ratio))
+    features.add("multiplexer", lut=width_out * multiplexer_tree(ratio))
     counter(features, ratio)
     return features
 
