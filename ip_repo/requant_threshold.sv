@@ -99,12 +99,13 @@ module hlsgen_requant_threshold #(
       logic [WIDTH-1:0] thresholds;
       // one by one, for a file's name has to remain a string parameter; level 0 is the same row for all lanes
       case (n)
-        0:
-        if (lane > 0) begin : shared
-          assign thresholds = level[0].lanes[0].thresholds;
-        end else begin : rom_0
-          hlsgen_rom #(.WIDTH(WIDTH), .DEPTH(ROWS), .STYLE(STYLE), .FILE(LEVEL0_FILE))
-          rom (.clk, .address(row), .data(thresholds));
+        0: begin : rom_0
+          if (lane > 0) begin : shared
+            assign thresholds = level[0].lanes[0].thresholds;
+          end else begin : own
+            hlsgen_rom #(.WIDTH(WIDTH), .DEPTH(ROWS), .STYLE(STYLE), .FILE(LEVEL0_FILE))
+            rom (.clk, .address(row), .data(thresholds));
+          end
         end
         1: begin : rom_1
           hlsgen_rom #(.WIDTH(WIDTH), .DEPTH(ROWS), .STYLE(STYLE), .FILE(LEVEL1_FILE))

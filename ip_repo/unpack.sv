@@ -123,15 +123,40 @@ module hlsgen_unpack #(
 
     // POSITIONS is a power of two, and where no beat begins it does not matter what is chosen.
     wire logic [$clog2(POSITIONS)-1:0] beginning = position[$clog2(POSITIONS)-1:0];
-    logic [LANES*BITS-1:0] beat;
+    localparam int BEAT_BITS = LANES * BITS, GRAIN_BITS = GRAIN * BITS;
+    wire logic [BEAT_BITS-1:0] beat;
     if (POSITIONS > (STRIDE > 1 ? 4 : 8)) begin : two_steps
       // by fours, then the rest: most multiplexers of the first step serve several grains of the beat
-      localparam int NEAR_BITS = (LANES + 3 * GRAIN) * BITS;
-      (* keep = "true" *) wire logic [NEAR_BITS-1:0] near
-          = window[int'(beginning[$clog2(POSITIONS)-1:2])*4*GRAIN*BITS+:NEAR_BITS];
-      assign beat = near[int'(beginning[1:0])*GRAIN*BITS+:LANES*BITS];
+      localparam int FOURS = POSITIONS / 4, NEAR_BITS = BEAT_BITS + 3 * GRAIN_BITS;
+      wire logic [FOURS-1:0][NEAR_BITS-1:0] fours;
+      wire logic [NEAR_BITS-1:0] near;
+      wire logic [3:0][BEAT_BITS-1:0] beats_near;
+      for (genvar i = 0; i < FOURS; ++i) begin : four
+        assign fours[i] = window[4*i*GRAIN_BITS+:NEAR_BITS];
+      end
+      for (genvar i = 0; i < 4; ++i) begin : one
+        assign beats_near[i] = near[i*GRAIN_BITS+:BEAT_BITS];
+      end
+      hlsgen_multiplexer #(
+          .WIDTH(NEAR_BITS), .COUNT(FOURS)
+      ) choose_four (
+          .data(fours), .index(beginning[$clog2(POSITIONS)-1:2]), .word(near)
+      );
+      hlsgen_multiplexer #(
+          .WIDTH(BEAT_BITS), .COUNT(4)
+      ) choose (
+          .data(beats_near), .index(beginning[1:0]), .word(beat)
+      );
     end else begin : one_step
-      assign beat = window[int'(beginning)*GRAIN*BITS+:LANES*BITS];
+      wire logic [POSITIONS-1:0][BEAT_BITS-1:0] beats_in_window;
+      for (genvar i = 0; i < POSITIONS; ++i) begin : one
+        assign beats_in_window[i] = window[i*GRAIN_BITS+:BEAT_BITS];
+      end
+      hlsgen_multiplexer #(
+          .WIDTH(BEAT_BITS), .COUNT(POSITIONS)
+      ) choose (
+          .data(beats_in_window), .index(beginning), .word(beat)
+      );
     end
 
     hlsgen_fifo #(.WIDTH(LANES * BITS), .DEPTH(2)) beats (

@@ -109,7 +109,7 @@ def multiplexer(inputs: int) -> float:
 
 
 def multiplexer_tree(inputs: int) -> int:
-    """LUTs per bit of ``hlsgen_multiplexer``: one for two to four words, one more for every four of those, and so on."""
+    """LUTs per bit of ``hlsgen_multiplexer``: one for two to four words, and of what they choose in the same way."""
     luts = 0
     while inputs > 1:
         luts += inputs // 4 + (inputs % 4 > 1)

@@ -9,7 +9,7 @@ from hlsgen.graph.types import QuantType
 from hlsgen.kernels.pack import Pack
 from hlsgen.kernels.unpack import Unpack
 from hlsgen.plan.features.parts import Features, counter, small_fifo
-from hlsgen.plan.primitives import bits_for
+from hlsgen.plan.primitives import bits_for, multiplexer_tree
 
 
 def unpack(kernel: Unpack, family: Family) -> Features:
@@ -30,14 +30,11 @@ def unpack(kernel: Unpack, family: Family) -> Features:
     grain = gcd(word, kernel.lanes)
     features.add("window", ff=word * bits + (kernel.lanes - grain) * bits)
     positions, stride = word // grain, kernel.lanes // grain
+    beat_bits = kernel.lanes * bits
     if positions > (4 if stride > 1 else 8):  # in two steps
-        near = (kernel.lanes + 3 * grain) * bits
-        features.add("near grains", lut=near * _choice(positions // 4, bits_for(positions // 4)))
+        features.add("near grains", lut=(beat_bits + 3 * grain * bits) * multiplexer_tree(positions // 4))
         positions = 4
-    if stride > 1 and positions > 2:  # lanes share what they are chosen from: Yosys makes more than a LUT6 of each
-        features.add("neighbouring lanes", lut=kernel.lanes * bits * (1 + stride / 10))
-    else:
-        features.add(f"multiplexer of {positions}", lut=kernel.lanes * bits * _choice(positions, bits_for(positions)))
+    features.add("multiplexer", lut=beat_bits * multiplexer_tree(positions))
     features.add("control", lut=5)
     position = bits_for(word // grain + kernel.lanes // grain)
     features.add("position", lut=position, ff=position)
