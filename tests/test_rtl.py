@@ -14,9 +14,9 @@ from hlsgen.errors import UnsupportedError
 from hlsgen.pipeline import Build
 from tests.networks import random_network
 
-QUICK_MODELS = ("qonnx_tfc_1w1a", "qop_micro_kws_m")
+QUICK_MODELS = ("qonnx_tfc_1w1a",)
 MODELS = (
-    *("mlperf_resnet8_qdq", "mlperf_kws_qdq", "qonnx_tfc_1w2a"),
+    *("mlperf_resnet8_qdq", "mlperf_kws_qdq", "qop_micro_kws_m", "qonnx_tfc_1w2a"),
     *("qonnx_nn2fpga_resnet8", "qonnx_radioml_vgg10_w8a8"),
 )
 RANDOM = tuple(range(3000, 3020))
