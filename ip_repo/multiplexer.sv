@@ -1,6 +1,6 @@
 // data[index], of COUNT words: a tree of multiplexers of four, one LUT6 per bit each. An index beyond gives any word.
 //
-// Vivado makes at most as many LUTs of it by itself. Yosys takes up to twice as many, so for its front end (slang) the
+// Vivado is expected to need no more LUTs by itself. Yosys takes up to twice as many, so for its front end (slang) the
 // primitives are named. Purely combinational.
 `default_nettype none
 
