@@ -208,6 +208,18 @@ def test_parts_of_a_factor_that_only_shift_take_no_block() -> None:
     assert blocks(1 << 17) == 0
 
 
+def test_products_below_nine_bits_take_no_block(tmp_path: Path) -> None:
+    """-8 x 15 to 7 x 15 are eight bits, although the operands have nine; -16 x 15 to 15 x 15 are nine."""
+    for bits, blocks in ((4, 0), (5, 8)):
+        numbers = np.arange(-1 << bits - 1, 1 << bits - 1)
+        weights = np.random.default_rng(0).permuted(numbers.repeat(8)).reshape(1, -1, 8)
+        bias = np.zeros(len(numbers), int)
+        kernel = Matvec(4, 1, 1, 8, weights, bias, UINT4, QuantType(bits, True), INT20, Mac.DSP)
+        ours, truth = estimate(kernel, FAMILY), synthesised(kernel, FAMILY, tmp_path)
+        assert ours.dsp == truth.dsp == blocks
+        assert blocks or max(error(ours.lut, truth.lut), error(ours.ff, truth.ff)) <= 0.15
+
+
 def test_registers_in_a_row_become_memory() -> None:
     features = Features("elementwise", ff={})
     for registers in (1, 2, 3, 33):

@@ -83,12 +83,18 @@ def _dot_array(
     sum_bits = min(term_bits + bits_for(simd) + 1, acc_bits)
     if mac is Mac.DSP2:
         features.take(Use(dsp=pe // 2 * simd))
-        _dsp_registers(features, kernel, pe // 2 * simd, 16, family)
+        if family is not Family.ZYNQ_7000:
+            _dsp_registers(features, kernel, pe // 2 * simd, 16, adders=True)
         adder_tree(features, pe, [(1 << product_bits) - 1] * simd, sum_bits)
     elif mac is Mac.DSP:
         operand = 2 if kernel.input_type.bipolar else input_bits + (not kernel.input_type.signed)
-        features.take(Use(dsp=pe * simd * dsps(operand, weight_bits)))
-        _dsp_registers(features, kernel, pe * simd, 0, family)
+        blocks = dsps(operand, weight_bits) if product_bits >= SMALLEST_IN_DSP else 0
+        features.take(Use(dsp=pe * simd * blocks))
+        if not blocks:  # with the sum behind it: up to six inputs a LUT for each bit
+            each = {7: 9, 8: 22}.get(input_bits + weight_bits, product_bits)
+            features.add("small products", lut=pe * simd * each)
+        if family is not Family.ZYNQ_7000 or not blocks:
+            _dsp_registers(features, kernel, pe * simd, 0, adders=family is not Family.ZYNQ_7000)
         adder_tree(features, pe, [(1 << product_bits) - 1] * simd, sum_bits)
     elif mac is Mac.LUT:
         _lut_chains(features, kernel, simd, sum_bits)
@@ -121,6 +127,9 @@ def _dot_array(
         queue(features, pe * acc_bits, array.places, family)
 
 
+SMALLEST_IN_DSP = 9
+"""Bits of a product below which Yosys makes it of LUTs, as it does by ``dsps`` for its operands."""
+
 FEW_ROWS = 16
 """Rows of weights up to which their columns are looked at: of more rows, hardly any two are the same."""
 
@@ -141,14 +150,13 @@ def _distinct(columns: Columns) -> Columns:
 
 
 def _dsp_registers(
-    features: Features, kernel: Matvec | Depthwise, multipliers: int, upper: int, family: Family
+    features: Features, kernel: Matvec | Depthwise, multipliers: int, upper: int, *, adders: bool
 ) -> None:
     """Registers and adders around multipliers: Yosys moves them into a DSP48E1, not a DSP48E2.
 
-    ``upper``: the bits that a multiplier's second product comes above its first one, 0 if it has but one.
+    ``upper``: the bits that a multiplier's second product comes above its first one, 0 if it has but one. ``adders``:
+    whether they take LUTs, too.
     """
-    if family is Family.ZYNQ_7000:
-        return
     array = kernel.dot_array
     product_bits = array.parameters()["PRODUCT_BITS"]
     assert isinstance(product_bits, int)
@@ -162,7 +170,7 @@ def _dsp_registers(
         features.add("dsp weights", ff=multipliers * weight_bits)
     features.add("dsp products", ff=multipliers * (upper + product_bits))
     sums = multipliers * product_bits * (2 if upper else 1)
-    features.add("dsp sums", lut=multipliers * (upper + product_bits), ff=sums)
+    features.add("dsp sums", lut=multipliers * (upper + product_bits) if adders else 0, ff=sums)
 
 
 def distinct_columns(words: IntArray, bits: int) -> int:
