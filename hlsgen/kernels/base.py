@@ -207,13 +207,14 @@ class Kernel(ABC):
 
 def pack_rows(memory: Memory) -> MemoryImage:
     """Each row of ``memory`` as one word, column 0 in the least significant bits."""
-    bits = memory.type.bits
-    wires = memory.type.encode(memory.values)
-    planes = (wires[:, :, None] >> np.arange(bits, dtype=wires.dtype) & 1).astype(np.uint8).reshape(len(wires), -1)
-    rows = np.packbits(planes, axis=1, bitorder="little")
-    data, size = rows.tobytes(), rows.shape[1]
-    words = [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data), size)]
-    return MemoryImage(memory.name, planes.shape[1], words)
+    return pack_words(memory.name, memory.type.bits, memory.type.encode(memory.values))
+
+
+def pack_words(name: str, bits: int, values: npt.NDArray[np.integer]) -> MemoryImage:
+    """A ROM with a word for each row of ``values``: every column modulo 2**bits, column 0 lowest."""
+    wires = values.astype(np.uint64)[:, :, None] >> np.arange(bits, dtype=np.uint64) & np.uint64(1)
+    packed = np.packbits(wires.astype(np.uint8).reshape(len(values), -1), axis=1, bitorder="little")
+    return MemoryImage(name, bits * values.shape[1], [int.from_bytes(row.tobytes(), "little") for row in packed])
 
 
 def pack_list(values: Iterable[int]) -> int:

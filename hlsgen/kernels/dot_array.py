@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from hlsgen.graph.types import Int64Array, IntArray, QuantType
-from hlsgen.kernels.base import MemoryImage, OutputTiming, RamStyle, require
+from hlsgen.kernels.base import MemoryImage, OutputTiming, RamStyle, pack_words, require
 
 
 class Mac(Enum):
@@ -168,13 +168,6 @@ def tree_levels(terms: int) -> int:
         terms = -(-terms // 3)
         levels += 1
     return levels
-
-
-def pack_words(name: str, bits: int, values: IntArray) -> MemoryImage:
-    """A ROM with a word for each row of ``values``: every column modulo 2**bits, column 0 lowest."""
-    wires = values.astype(np.uint64)[:, :, None] >> np.arange(bits, dtype=np.uint64) & np.uint64(1)
-    packed = np.packbits(wires.astype(np.uint8).reshape(len(values), -1), axis=1, bitorder="little")
-    return MemoryImage(name, bits * values.shape[1], [int.from_bytes(row.tobytes(), "little") for row in packed])
 
 
 def check_mac(mac: Mac, input_type: QuantType, weight_type: QuantType, weights: IntArray) -> None:

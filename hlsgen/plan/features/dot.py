@@ -13,7 +13,7 @@ from hlsgen.kernels.depthwise import Depthwise
 from hlsgen.kernels.dot_array import Mac
 from hlsgen.kernels.matvec import Matvec
 from hlsgen.plan.features.contents import Columns, image_of
-from hlsgen.plan.features.parts import Features, adder_tree, dsps, known_rom, queue, rom
+from hlsgen.plan.features.parts import SMALLEST_IN_DSP, Features, adder_tree, dsps, known_rom, queue, rom
 from hlsgen.plan.primitives import Use, bits_for, lut_ram, shift_register
 
 
@@ -126,9 +126,6 @@ def _dot_array(
     else:
         queue(features, pe * acc_bits, array.places, family)
 
-
-SMALLEST_IN_DSP = 9
-"""Bits of a product below which Yosys makes it of LUTs, as it does by ``dsps`` for its operands."""
 
 FEW_ROWS = 16
 """Rows of weights up to which their columns are looked at: of more rows, hardly any two are the same."""

@@ -144,8 +144,12 @@ def passed_term(features: Features, bits: int, levels: int) -> None:
     features.add("passed terms", ff=use.ff)
 
 
+SMALLEST_IN_DSP = 9
+"""Bits of a product below which Yosys makes it of LUTs."""
+
+
 def dsps(a: int, b: int) -> int:
-    """DSP blocks of a product of signed operands of ``a`` and ``b`` bits; below 9 bits Yosys makes it of LUTs."""
-    if a + b < 9:
+    """DSP blocks of a product of signed operands of ``a`` and ``b`` bits."""
+    if a + b < SMALLEST_IN_DSP:
         return 0
     return min(-(-(a - 1) // 24) * -(-(b - 1) // 17), -(-(b - 1) // 24) * -(-(a - 1) // 17))
