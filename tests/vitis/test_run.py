@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -249,6 +250,14 @@ def test_a_tool_that_ignores_the_kind_signal_is_killed(tmp_path: Path, monkeypat
         process.run_logged(["sh", "-c", script], tmp_path, tmp_path / "log", stop)
     assert running_in(tmp_path) == []
     assert (tmp_path / "log").read_text() == "begun\n"
+
+
+def test_a_group_runs_until_its_last_process_has_ended() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 60 & exit"], start_new_session=True, text=True) as leader:
+        leader.wait()
+        assert process._runs(leader.pid)  # the leader is gone, what it has started is not
+        process._end(leader)
+        assert not process._runs(leader.pid)
 
 
 def test_a_program_that_cannot_be_started_or_logged(tmp_path: Path) -> None:
